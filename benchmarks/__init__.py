@@ -1,0 +1,1 @@
+"""Benchmarks of the whole; run with ``python -m benchmarks.NAME`` from the repository's root."""

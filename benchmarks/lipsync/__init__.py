@@ -1,0 +1,1 @@
+"""How well the mouth follows the voice: one script for this project and its peers."""

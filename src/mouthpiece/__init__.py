@@ -1,0 +1,1 @@
+"""mouthpiece: a self-hosted, real-time talking-avatar server."""

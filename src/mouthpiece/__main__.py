@@ -1,0 +1,5 @@
+"""``python -m mouthpiece`` is the same as ``mouthpiece``."""
+
+from mouthpiece.cli.main import app
+
+app()

@@ -1,0 +1,76 @@
+"""Where sessions are made in this process: the stage and the parts it lends to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import uuid
+from collections.abc import Coroutine
+
+from mouthpiece.app.ledger import StageLedger
+from mouthpiece.cluster.base import WorkerStatus
+from mouthpiece.codec.opus import OpusEncoder
+from mouthpiece.codec.video import open_video
+from mouthpiece.face import catalog
+from mouthpiece.lipsync import open_lipsync
+from mouthpiece.lipsync import warm as warm_lipsync
+from mouthpiece.live.stage import Stage
+from mouthpiece.live.studio import Studio
+from mouthpiece.settings import Settings
+from mouthpiece.store.history import History
+from mouthpiece.transport import p2p
+
+
+async def open_stage(settings: Settings, history: History, stack: contextlib.AsyncExitStack) -> Stage:
+    """A stage that ticks, warm: nothing compiles any more when the first session comes. Closed by ``stack``."""
+    await asyncio.to_thread(warm)
+    ledger = StageLedger(history, uuid.uuid4().hex, settings.limits)
+    background(stack, ledger.keep())
+    stack.push_async_callback(ledger.close)
+    stage = Stage(_studio(settings, ledger), settings.media, settings.limits)
+    await stage.start()
+    stack.push_async_callback(stage.close)
+    return stage
+
+
+def warm() -> None:
+    """Load and compile what every session needs. Seconds at the first start, less with the cache."""
+    catalog.warm()
+    warm_lipsync()
+
+
+def _studio(settings: Settings, ledger: StageLedger) -> Studio:
+    media, transport, host = settings.media, settings.transport, settings.server.host
+    return Studio(
+        face=catalog.load,
+        lipsync=open_lipsync,
+        video=lambda codec, look, fps, bitrate: open_video(
+            codec, look.width, look.height, fps, bitrate, media.max_bitrate
+        ),
+        sound=OpusEncoder,
+        answer=lambda offer, listener: p2p.answer(offer, listener, transport, media=media, host=host),
+        ledger=ledger,
+    )
+
+
+def status(stage: Stage) -> WorkerStatus:
+    """What the stage says of itself to its host."""
+    return WorkerStatus(load=stage.load, sessions=stage.sessions, accepting=stage.accepting)
+
+
+def background(stack: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
+    """Run a task until ``stack`` is closed."""
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
+
+
+def settle() -> None:
+    """What is loaded now stays: take it out of the garbage collector's rounds."""
+    gc.collect()
+    gc.freeze()

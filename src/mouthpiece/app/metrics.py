@@ -1,0 +1,148 @@
+"""What ``/metrics`` says (Prometheus): one worker's counts, and those of all workers put together by the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from mouthpiece.live.stage import Stage
+from mouthpiece.live.stats import BOUNDS_MS, Histogram, Stats
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+LAG_EVERY_S: Final = 0.25
+SCRAPE_TIMEOUT_S: Final = 1.0
+
+
+class LoopLag:
+    """How late the event loop wakes: what it is asked to do in 250 ms, minus 250 ms."""
+
+    def __init__(self) -> None:
+        self.histogram = Histogram()
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            self.histogram.add(max(0.0, loop.time() - due))
+
+
+class WorkerCollector(Collector):
+    """The counts of one process, labelled with its name."""
+
+    def __init__(self, worker: str, stage: Stage | None, lag: LoopLag) -> None:
+        self._worker = worker
+        self._stage = stage
+        self._lag = lag
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, as it stands now."""
+        yield self._histogram("loop_lag", "how late the event loop wakes", self._lag.histogram)
+        if self._stage is not None:
+            yield self._gauge("sessions", "sessions on stage", self._stage.running())
+            yield self._gauge("load", "fraction of one core that sessions use", self._stage.load)
+            yield from self._stats(self._stage.stats)
+
+    def _stats(self, stats: Stats) -> Iterator[Metric]:
+        yield self._counter("sessions_started", "sessions opened", {"": stats.started})
+        yield self._counter("sessions_ended", "sessions over", stats.ended, "reason")
+        yield self._counter("sessions_refused", "sessions refused", stats.refused, "code")
+        yield self._counter("ticks", "media ticks", {"run": stats.ticks, "skipped": stats.skipped_ticks}, "kind")
+        yield self._counter("sounds", "sound packets sent", {"": stats.sounds})
+        pictures = {"own": stats.pictures, "shared": stats.idle_pictures}
+        yield self._counter("pictures", "pictures drawn", pictures, "kind")
+        yield self._counter("late_pictures", "pictures dropped for being late", {"": stats.late_pictures})
+        yield self._counter("refused_samples", "samples refused over the backlog", {"": stats.refused_samples})
+        stages = {"sound": stats.sound_s, "mouth": stats.show_s, "draw": stats.draw_s, "encode": stats.encode_s}
+        yield self._counter("cpu_seconds", "CPU time of media, by stage", stages, "stage")
+        yield self._histogram("sound_lateness", "how late sound leaves", stats.sound_lateness)
+        yield self._histogram("picture_lateness", "how late pictures leave", stats.picture_lateness)
+        yield self._histogram("first_picture", "answer to first picture", stats.first_picture)
+
+    def _gauge(self, name: str, text: str, value: float) -> Metric:
+        family = GaugeMetricFamily(f"mouthpiece_{name}", text, labels=["worker"])
+        family.add_metric([self._worker], value)
+        return family
+
+    def _counter(self, name: str, text: str, values: Mapping[str, float], label: str | None = None) -> Metric:
+        labels = ["worker"] if label is None else ["worker", label]
+        family = CounterMetricFamily(f"mouthpiece_{name}", text, labels=labels)
+        for value_of, value in values.items():
+            family.add_metric([self._worker] if label is None else [self._worker, str(value_of)], value)
+        return family
+
+    def _histogram(self, name: str, text: str, counted: Histogram) -> Metric:
+        family = HistogramMetricFamily(f"mouthpiece_{name}_seconds", text, labels=["worker"])
+        buckets, so_far = [], 0
+        for bound, count in zip((*(f"{ms / 1000:g}" for ms in BOUNDS_MS), "+Inf"), counted.counts, strict=True):
+            so_far += count
+            buckets.append((bound, float(so_far)))
+        family.add_metric([self._worker], buckets, counted.total_ms / 1000)
+        return family
+
+
+def registry(worker: str, stage: Stage | None, lag: LoopLag) -> CollectorRegistry:
+    """What one process exposes."""
+    made = CollectorRegistry()
+    made.register(WorkerCollector(worker, stage, lag))
+    if worker == GATEWAY:
+        ProcessCollector(registry=made)
+        PlatformCollector(registry=made)
+    return made
+
+
+GATEWAY: Final = "gateway"
+
+
+def exposition(made: CollectorRegistry) -> str:
+    """One process's metrics as text."""
+    return generate_latest(made).decode()
+
+
+async def gathered(own: str, workers: Sequence[Path]) -> str:
+    """This process's metrics and its workers', each family once. A worker that does not answer is left out."""
+    texts = await asyncio.gather(*(_scrape(address) for address in workers))
+    return merged([own, *filter(None, texts)])
+
+
+async def _scrape(address: Path) -> str | None:
+    transport = httpx.AsyncHTTPTransport(uds=str(address))
+    try:
+        async with httpx.AsyncClient(transport=transport, timeout=SCRAPE_TIMEOUT_S, trust_env=False) as client:
+            return (await client.get("http://worker/metrics")).text
+    except httpx.HTTPError as error:
+        log.warning("a media worker does not tell its metrics: %s", type(error).__name__)
+        return None
+
+
+def merged(texts: Sequence[str]) -> str:
+    """Expositions put together: samples of the same family stand under one heading."""
+    families: dict[str, Metric] = {}
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            known = families.setdefault(family.name, family)
+            if known is not family:
+                known.samples.extend(family.samples)
+    made = CollectorRegistry()
+    made.register(_Fixed(list(families.values())))
+    return exposition(made)
+
+
+class _Fixed(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)

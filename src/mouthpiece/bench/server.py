@@ -1,0 +1,104 @@
+"""A real server in its own process, and what it uses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from mouthpiece.errors import Unavailable
+
+KEY: Final = "bench-key"
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running ``mouthpiece serve``."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def cpu_s(self) -> float:
+        """CPU-seconds used so far by the server and its children (user and system)."""
+        return sum(_cpu_of(pid) for pid in _family(self.process.pid))
+
+    def rss_mb(self) -> float:
+        """Resident memory of the server and its children, in MB."""
+        return sum(_rss_of(pid) for pid in _family(self.process.pid))
+
+    def metrics(self) -> dict[str, float]:
+        """What ``/metrics`` says, by name and labels."""
+        text = httpx.get(f"{self.url}/metrics", timeout=10).text
+        pairs = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+
+@contextmanager
+def running(flags: Sequence[str] = (), environ: dict[str, str] | None = None) -> Iterator[Server]:
+    """Start a server on a free loopback port with a fresh data folder; ends it. Raises Unavailable."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="mouthpiece-bench-") as data:
+        command = [sys.executable, "-m", "mouthpiece", "serve", "--port", str(port), "--data", data, *flags]
+        env = {**os.environ, "MOUTHPIECE_API_KEYS": KEY, **(environ or {})}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
+        try:
+            yield Server(_ready_url(process), process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _ready_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None, "asked for above"
+    for line in process.stdout:
+        if found := re.search(r"(https?://[^\s/?]+)", line):
+            return found[1]
+    raise Unavailable(reason=f"the server ended with {process.wait()} before it was ready")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    out = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            out += _family(int(child))
+    return out
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _rss_of(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+    except OSError:
+        return 0.0

@@ -1,0 +1,214 @@
+"""Viewers for the benches: real WebRTC peers that receive everything and decode nothing.
+
+Run as a process of its own (``python -m mouthpiece.bench.viewer``), so that what the receivers cost is counted apart:
+a plan goes in as JSON on standard input, what was received comes out as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import queue
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+import httpx
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.jitterbuffer import JitterFrame
+from websockets.asyncio.client import ClientConnection, connect
+
+CHUNK = 6000
+"""Bytes of sound a message, as the clients in the field send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``sessions`` viewers of ``url`` for ``seconds``; ``speech``: a file of raw PCM that each plays over and over."""
+
+    url: str
+    key: str
+    sessions: int = 1
+    seconds: float = 10.0
+    speech: str | None = None
+    face: str = "tmp9i8bbq7c"
+    warm_s: float = 2.0
+
+
+@dataclass(slots=True)
+class Received:
+    """What one viewer saw: the way to the first picture, then counts within the measured time."""
+
+    first_picture_ms: float | None = None
+    sounds: int = 0
+    pictures: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All viewers, and the CPU-seconds that receiving took while it was measured."""
+
+    viewers: list[Received] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+def watch(plan: Plan) -> subprocess.Popen[str]:
+    """Start viewers in their own process; ``outcome`` reads what they saw.
+
+    It prints ``measuring`` when the measured time begins and ``measured`` when it ends.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mouthpiece.bench.viewer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None, "asked for above"
+    process.stdin.write(json.dumps(asdict(plan)))
+    process.stdin.close()
+    return process
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> str:
+    """The rest of the next line that begins with ``word``. Raises RuntimeError when the viewers fail first."""
+    assert process.stdout is not None, "asked for in watch"
+    for line in process.stdout:
+        if line.startswith(word):
+            return line.removeprefix(word).strip()
+    raise RuntimeError(f"the viewers ended with {process.wait()}")
+
+
+def outcome(process: subprocess.Popen[str]) -> Outcome:
+    """What they saw, when they are done."""
+    said = json.loads(wait_for(process, "outcome"))
+    process.wait(30)
+    return Outcome([Received(**one) for one in said["viewers"]], said["cpu_s"])
+
+
+class _Sink(queue.Queue[Any]):
+    """Stands where aiortc queues frames for its decoder thread: notes each one, keeps none."""
+
+    def __init__(self, note: Callable[[int], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def put(self, item: tuple[object, JitterFrame] | None, block: bool = True, timeout: float | None = None) -> None:
+        """A frame is noted and dropped; None, which ends the thread, goes through."""
+        if item is None:
+            super().put(item, block, timeout)
+        else:
+            self._note(len(item[1].data))
+
+
+class Viewer:
+    """One session, from token to media."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.received = Received()
+        self.counting = False
+        self._plan = plan
+        self._asked_at = 0.0
+
+    async def run(self, gate: asyncio.Barrier, warm_s: float) -> None:
+        """Connect, wait for the others at the gate, look and listen until they meet there again."""
+        plan = self._plan
+        peer = self._peer()
+        await peer.setLocalDescription(await peer.createOffer())
+        address = f"{plan.url.replace('http', 'ws', 1)}/compose/webrtc/p2p?session_token={await self._token()}"
+        async with connect(address, max_size=None, compression=None) as socket:
+            await self._negotiate(peer, socket)
+            background = [asyncio.create_task(_drain(socket))]
+            if plan.speech:
+                background.append(asyncio.create_task(_talk(socket, plan.speech)))
+            await asyncio.sleep(warm_s)
+            await gate.wait()
+            self.counting = True
+            await gate.wait()
+            self.counting = False
+            for task in background:
+                task.cancel()
+        await peer.close()
+
+    def _peer(self) -> RTCPeerConnection:
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        for kind, note in (("audio", self._sound), ("video", self._picture)):
+            receiver = cast(Any, peer.addTransceiver(kind, direction="recvonly").receiver)
+            receiver._RTCRtpReceiver__decoder_queue = _Sink(note)
+        return peer
+
+    def _sound(self, size: int) -> None:
+        if self.counting:
+            self.received.sounds += 1
+            self.received.bytes += size
+
+    def _picture(self, size: int) -> None:
+        if self.received.first_picture_ms is None:
+            self.received.first_picture_ms = (time.perf_counter() - self._asked_at) * 1000
+        if self.counting:
+            self.received.pictures += 1
+            self.received.bytes += size
+
+    async def _token(self) -> str:
+        async with httpx.AsyncClient(headers={"x-simli-api-key": self._plan.key}) as http:
+            answer = await http.post(f"{self._plan.url}/compose/token", json={"faceId": self._plan.face})
+            answer.raise_for_status()
+            return str(answer.json()["session_token"])
+
+    async def _negotiate(self, peer: RTCPeerConnection, socket: ClientConnection) -> None:
+        self._asked_at = time.perf_counter()
+        await socket.send(json.dumps({"type": "offer", "sdp": peer.localDescription.sdp}))
+        async for text in socket:
+            if text.startswith('{"sdp"'):  # type: ignore[arg-type]
+                await peer.setRemoteDescription(RTCSessionDescription(**json.loads(text)))
+                return
+            if text.startswith(("ERROR", "RATE")):  # type: ignore[arg-type]
+                raise RuntimeError(text)
+
+
+async def _talk(socket: ClientConnection, path: str) -> None:
+    with open(path, "rb") as file:  # noqa: ASYNC230 -- a small local file, read once
+        pcm = file.read()
+    while True:
+        for i in range(0, len(pcm), CHUNK):
+            await socket.send(pcm[i : i + CHUNK])
+        await asyncio.sleep(len(pcm) / 32_000)
+
+
+async def _drain(socket: ClientConnection) -> None:
+    with contextlib.suppress(OSError):
+        async for _ in socket:
+            pass
+
+
+async def _run(plan: Plan) -> Outcome:
+    gate = asyncio.Barrier(plan.sessions + 1)
+    viewers = [Viewer(plan) for _ in range(plan.sessions)]
+    async with asyncio.TaskGroup() as group:
+        for viewer in viewers:
+            group.create_task(viewer.run(gate, plan.warm_s))
+        await gate.wait()
+        before = _cpu_s()
+        print("measuring", flush=True)
+        await asyncio.sleep(plan.seconds)
+        print("measured", flush=True)
+        cpu_s = _cpu_s() - before
+        await gate.wait()
+    return Outcome([viewer.received for viewer in viewers], cpu_s)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Read a plan, carry it out, print what was received."""
+    result = asyncio.run(_run(Plan(**json.load(sys.stdin))))
+    print("outcome", json.dumps(asdict(result)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""``mouthpiece bench``: the measurements behind the README's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mouthpiece.bench.report import Report, show, to_json
+
+bench = typer.Typer(help="Measure this machine: cost, latency, sync, rendering, memory.", no_args_is_help=True)
+_progress = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of tables")]
+
+
+@bench.command()
+def sessions(
+    talking: Annotated[str, typer.Option(help="how many talking sessions, one load each")] = "1,4,8",
+    idle: Annotated[str, typer.Option(help="how many idle sessions, one load each")] = "1,8",
+    seconds: Annotated[float, typer.Option(help="measured seconds a load")] = 10.0,
+    workers: Annotated[int, typer.Option(help="worker processes; 0: in the server's own")] = 0,
+    as_json: Json = False,
+) -> None:
+    """CPU-seconds per session-second, stage by stage, and as a ratio to the bare encoders."""
+    from mouthpiece.bench.sessions import Load, run
+
+    loads = [Load(int(n), True, seconds, workers) for n in talking.split(",") if n]
+    loads += [Load(int(n), False, seconds, workers) for n in idle.split(",") if n]
+    _report(lambda: run(loads, _progress.print), as_json)
+
+
+@bench.command()
+def latency(rounds: Annotated[int, typer.Option(help="repetitions")] = 10, as_json: Json = False) -> None:
+    """First picture, first sound, first open mouth, silence after SKIP."""
+    from mouthpiece.bench.latency import run
+
+    _report(lambda: run(rounds, _progress.print), as_json)
+
+
+@bench.command()
+def sync(seconds: Annotated[int, typer.Option(help="how long")] = 120, as_json: Json = False) -> None:
+    """Offset and drift between a marked sound and its picture, at the receiver."""
+    from mouthpiece.bench.sync import run
+
+    _report(lambda: run(seconds, _progress.print), as_json)
+
+
+@bench.command()
+def memory(cycles: Annotated[int, typer.Option(help="sessions that come and go")] = 200, as_json: Json = False) -> None:
+    """Memory of the first session, of further ones, and what stays behind."""
+    from mouthpiece.bench.memory import run
+
+    _report(lambda: run(cycles, _progress.print), as_json)
+
+
+def _report(measure: Callable[[], Report], as_json: bool) -> None:
+    report = measure()
+    if as_json:
+        typer.echo(to_json([report]))
+    else:
+        show([report], Console())

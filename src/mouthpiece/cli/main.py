@@ -1,0 +1,25 @@
+"""The ``mouthpiece`` command: one verb a file, gathered here."""
+
+from __future__ import annotations
+
+import typer
+
+from mouthpiece.cli import doctor, keys, lipsync, serve
+
+app = typer.Typer(
+    name="mouthpiece",
+    help="A self-hosted, real-time talking-avatar server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(serve.url)
+app.command(hidden=True)(serve.worker)
+app.command()(doctor.doctor)
+app.command()(lipsync.lipsync)
+app.add_typer(keys.app, name="keys")
+
+
+@app.callback()
+def main() -> None:
+    """Speech in, a lip-synced, living face out."""

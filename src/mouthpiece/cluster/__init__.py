@@ -1,0 +1,1 @@
+"""Where sessions live: in this process or in child processes."""

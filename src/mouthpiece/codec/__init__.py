@@ -1,0 +1,1 @@
+"""Everything PyAV: encoders, decoders, muxers."""

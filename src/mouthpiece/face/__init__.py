@@ -1,0 +1,1 @@
+"""A portrait's rig to pictures. Pure."""

@@ -1,0 +1,145 @@
+"""The mesh engine behind ``face.base``: a loaded face, and its renderers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from mouthpiece.face.idle import life, moves_fast
+from mouthpiece.face.moods import TILT, mood
+from mouthpiece.face.pack import Pack, read
+from mouthpiece.face.rig import POSE, POSE_SIZE, Floats, Scratch
+from mouthpiece.face.stage import Stage, set_stage
+from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
+
+MOUTH_WEIGHTS: Final = 10  # the first fields of MouthPose are the first rows of the basis
+IDLE_FPS: Final = 25  # Look.start_frame counts in these
+STAGES: Final = 4  # canvas sizes whose textures a face keeps (about 12 MB each at 512 x 512)
+
+# Rows of the basis, see basis.SHAPES, which the runtime cannot import (it needs SciPy).
+SHAPES: Final = (
+    *MOUTH_SHAPES[:MOUTH_WEIGHTS],
+    *("frown", "shift", "blink_r", "blink_l", "squint_r", "squint_l", "wide_r", "wide_l"),
+    *("brow_inner_up", "brow_up", "brow_down"),
+)
+ROW: Final = {name: k for k, name in enumerate(SHAPES)}
+TONGUE_UP, TONGUE_OUT = MOUTH_SHAPES.index("tongue_up"), MOUTH_SHAPES.index("tongue_out")
+
+
+class MeshFace:
+    """A face loaded from its pack; see ``face.base.Face``. Immutable but for a small cache of stages."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+        self._stages: dict[tuple[int, int], Stage] = {}
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> MeshFace:
+        """A face from a pack file's bytes; raises BadInput."""
+        return cls(read(data))
+
+    @property
+    def face_id(self) -> str:
+        """The id that requests name."""
+        return self.pack.face_id
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return self.pack.name
+
+    def renderer(self, look: Look) -> MeshRenderer:
+        """A renderer for this look. Width and height must be even; raises InvalidEmotion and ValueError."""
+        if look.width % 2 or look.height % 2 or min(look.width, look.height) < 32:
+            raise ValueError(f"canvas {look.width}x{look.height}: both sides must be even and at least 32")
+        return MeshRenderer(self.pack, self._stage(look.width, look.height), look)
+
+    def lively(self, look: Look, seconds: float) -> bool:
+        """Whether a blink or a glance is under way."""
+        return moves_fast(look.seed, seconds + look.start_frame / IDLE_FPS)
+
+    def lip_gap(self, pose: MouthPose) -> float:
+        """Widest opening between the inner lips of the mesh in mm, without head motion."""
+        from mouthpiece.face.kernels import deform
+
+        state = np.zeros(len(SHAPES) + POSE_SIZE, np.float32)
+        _put_mouth(state, pose)
+        return float(deform(self.pack.rig, state, _scratch(self.pack))) / float(self.pack.rig.body[6])
+
+    def _stage(self, width: int, height: int) -> Stage:
+        stage = self._stages.pop((width, height), None) or set_stage(self.pack, width, height)
+        self._stages[width, height] = stage
+        while len(self._stages) > STAGES:
+            self._stages.pop(next(iter(self._stages)), None)
+        return stage
+
+
+class MeshRenderer:
+    """Draws one session's pictures; see ``face.base.FaceRenderer``."""
+
+    def __init__(self, pack: Pack, stage: Stage, look: Look) -> None:
+        from mouthpiece.face.kernels import draw
+
+        self._draw = draw
+        self._rig = pack.rig
+        self._look = look
+        self._rest = _resting(look.emotion)
+        self._tilt = TILT.get(look.emotion, 0.0)
+        self._state = self._rest.copy()
+        self._canvas = stage.canvas()
+        self._work = _scratch(pack)
+        self._work.uv[:] = stage.uv
+        self._picture = Picture(self._canvas.out)
+
+    def draw(self, pose: MouthPose = REST, seconds: float = 0.0) -> Picture:
+        """The face with this mouth at ``seconds`` of its idle life; a view, valid until the next call."""
+        look = self._look
+        now = seconds + look.start_frame / IDLE_FPS
+        alive = life(look.seed, now, pose.emphasis, pose.loudness)
+        state = self._state
+        state[:] = self._rest
+        _put_mouth(state, pose)
+        shut = alive.blink + (1 - alive.blink) * 0.25 * max(0.0, alive.gaze_y)
+        state[ROW["blink_r"]] = state[ROW["blink_l"]] = shut
+        state[ROW["brow_up"]] += alive.brow
+        k = len(SHAPES)
+        state[k + POSE.yaw], state[k + POSE.pitch] = alive.yaw, alive.pitch
+        state[k + POSE.roll] = alive.roll + self._tilt
+        state[k + POSE.x], state[k + POSE.y], state[k + POSE.z] = alive.x, alive.y, alive.z
+        state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y
+        state[k + POSE.breath] = alive.breath
+        self._draw(self._rig, self._canvas, self._work, state)
+        return self._picture
+
+    def draw_state(self, state: Floats) -> Picture:
+        """Draw an explicit state vector (shape weights in SHAPES' order, then ``rig.State``): for tests and sheets."""
+        self._draw(self._rig, self._canvas, self._work, np.ascontiguousarray(state, np.float32))
+        return self._picture
+
+
+def _resting(emotion: str) -> Floats:
+    state = np.zeros(len(SHAPES) + POSE_SIZE, np.float32)
+    for name, weight in mood(emotion).items():
+        state[ROW[name]] = weight
+    return state
+
+
+def _put_mouth(state: Floats, pose: MouthPose) -> None:
+    """Add the mouth to a state; a mood's smile gives way where the lips are pressed or rounded."""
+    mouth = pose.array()
+    state[:MOUTH_WEIGHTS] += mouth[:MOUTH_WEIGHTS]
+    k = len(SHAPES)
+    state[k + POSE.tongue_up], state[k + POSE.tongue_out] = mouth[TONGUE_UP], mouth[TONGUE_OUT]
+
+
+def _scratch(pack: Pack) -> Scratch:
+    total = len(pack.vertices.uv)
+    return Scratch(
+        points=pack.rig.base.copy(),
+        turn=np.zeros((4, 3), np.float32),
+        pos=np.zeros((total, 2), np.float32),
+        uv=pack.vertices.uv.copy(),
+        alpha=pack.vertices.alpha.copy(),
+        light=pack.vertices.light.copy(),
+    )

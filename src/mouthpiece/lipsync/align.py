@@ -1,0 +1,192 @@
+"""Known text laid over the sound as it comes: which of the expected phones is being said right now.
+
+A forward pass over a chain of states (Rabiner 1989, hidden Markov model, left to right), one step every 10 ms, with
+the network's phone posteriors as emissions: no lag of its own beyond the network's. Every phone lasts at least two
+frames; between words there may be silence; a phone may be left out, and a listener that lost the thread may take it
+up again at a later word, both at a price. How well the text fits is measured against the best that any text could
+do; ``trust`` falls to zero where it does not fit, so that the caller falls back to sound alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from mouthpiece.lipsync.articulation import PHONES, SIL, parse_ipa, spoken_shapes
+
+Array = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Number = float | np.float32
+
+_SILENCE_STATE, _FIRST, _SECOND = 0, 1, 2
+_WINDOW = 240
+"""States looked at ahead of the oldest likely one: some eight seconds of speech."""
+_SHARPNESS = 0.8
+"""Weight of the emissions: neighbouring frames are not independent. Found on training voices."""
+_LEAVE = np.log(1 / 5)
+_STAY = np.log(4 / 5)
+_TO_PAUSE = np.log(0.05)
+_SKIP = -14.0
+_JUMP = -45.0
+_LOST = np.float32(-1e9)
+_GONE = -30.0
+"""States with a score this far below the best, before the first likelier one, are left behind."""
+_MEMORY = float(np.exp(-1 / 80))
+"""Fit is remembered over 80 frames of speech (800 ms)."""
+_FITS, _FITS_NOT = -0.85, -1.2
+"""Mean log likelihood a frame, against the best free choice, at which text is trusted fully, and not at all."""
+
+
+@numba.njit("float32(float32, float32)", nogil=True, cache=True)
+def _add(a: Number, b: Number) -> Number:
+    """log(exp(a) + exp(b))."""
+    high, low = max(a, b), min(a, b)
+    if low < high - np.float32(20):
+        return high
+    grown: Number = high + np.log(np.float32(1) + np.exp(low - high))
+    return grown
+
+
+@numba.njit("void(float32[::1], float32[::1], int64[:,::1])", nogil=True, cache=True)
+def _advance(score: Array, emission: Array, states: Ints) -> None:
+    """One frame: scores of the states from those before, summed over the ways in (in place).
+
+    ``states`` (n, 3): phone, kind, and whether a word starts there.
+    """
+    n = len(score)
+    best = score.max()
+    for s in range(n - 1, -1, -1):
+        kind = states[s, 1]
+        way = score[s] + np.float32(_STAY) if kind != _FIRST else _LOST
+        if s > 0:
+            step = score[s - 1] + np.float32(_LEAVE if states[s - 1, 1] != _FIRST else 0.0)
+            way = _add(way, step + np.float32(_TO_PAUSE if kind == _SILENCE_STATE else 0.0))
+        if kind == _FIRST and s > 1 and states[s - 1, 1] == _SILENCE_STATE:
+            way = _add(way, score[s - 2] + np.float32(_LEAVE))
+        if kind == _FIRST and s > 2:
+            way = _add(way, score[s - 3] + np.float32(_SKIP))
+        if states[s, 2]:
+            way = _add(way, best + np.float32(_JUMP))
+        score[s] = max(way, _LOST) + emission[states[s, 0]]
+    score -= score.max()
+
+
+@numba.njit("void(float32[::1], float32[::1], int64[:,::1])", nogil=True, cache=True)
+def _look_back(later: Array, emission: Array, states: Ints) -> None:
+    """The backward pass of ``_advance`` (without jumps): from scores of what follows a frame to those of one earlier.
+
+    ``emission`` is the later frame's; in place.
+    """
+    n = len(later)
+    for s in range(n):
+        later[s] += emission[states[s, 0]]
+    for s in range(n):
+        kind = states[s, 1]
+        way = later[s] + np.float32(_STAY) if kind != _FIRST else _LOST
+        leave = np.float32(_LEAVE if kind != _FIRST else 0.0)
+        if s + 1 < n:
+            way = _add(way, later[s + 1] + leave + np.float32(_TO_PAUSE if states[s + 1, 1] == _SILENCE_STATE else 0.0))
+        if s + 2 < n and states[s + 2, 1] == _FIRST and states[s + 1, 1] == _SILENCE_STATE:
+            way = _add(way, later[s + 2] + np.float32(_LEAVE))
+        if s + 3 < n and states[s + 3, 1] == _FIRST:
+            way = _add(way, later[s + 3] + np.float32(_SKIP))
+        later[s] = way
+    later -= later.max()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One expected word: its phones, indices into ``articulation.PHONES``."""
+
+    phones: tuple[int, ...]
+
+
+def words_of(phones: Sequence[tuple[int, str]], starts: Sequence[int]) -> list[Word]:
+    """Expected words from phones as a voice names them: (sample, IPA) in order, and the samples where words start."""
+    words: list[list[int]] = [[] for _ in range(len(starts) + 1)]
+    for sample, ipa in phones:
+        words[bisect_right(starts, sample)] += parse_ipa(ipa)
+    return [Word(tuple(w)) for w in words if w]
+
+
+class Aligner:
+    """Follows the expected words of one session through its sound."""
+
+    def __init__(self) -> None:
+        self._states = np.array([[SIL, _SILENCE_STATE, 0]], np.int64)
+        self._shown = np.array([SIL])
+        self._score = np.zeros(1, np.float32)
+        self._low = 0
+        self._fit = 0.0
+        self.trust = 0.0
+
+    def expect(self, words: Sequence[Word]) -> None:
+        """Words that will be said after those already expected."""
+        said = [w.phones for w in words if w.phones]
+        if not said:
+            return
+        if not self.expecting:
+            self._fit, self.trust = _FITS, 1.0
+        states = np.array([row for phones in said for row in _word_states(phones)], np.int64)
+        shown = spoken_shapes(np.array([p for phones in said for p in (*phones, SIL)]))
+        lasting = np.concatenate([np.repeat([2, 1], [len(phones), 1]) for phones in said])
+        self._states = np.concatenate([self._states, states])
+        self._shown = np.concatenate([self._shown, np.repeat(shown, lasting)])
+        self._score = np.concatenate([self._score, np.full(len(states), _LOST, np.float32)])
+
+    def forget(self) -> None:
+        """The expected words will not be said."""
+        self.__init__()  # type: ignore[misc]
+
+    def step(self, posteriors: Array, final: int) -> Array:
+        """Hear phone posteriors of frames in a row, shape (n, 41); the first ``final`` of them are told for good.
+
+        Returns the weights of the phones that are shown in these frames, shape (n, 41): of each frame in the light of
+        all. Only the final ones are remembered.
+        """
+        window = slice(self._low, self._low + _WINDOW)
+        states, score = self._states[window], self._score[window].copy()
+        heard = emissions(posteriors)
+        scores = np.empty((len(heard), len(states)), np.float32)
+        for i, emission in enumerate(heard):
+            _advance(score, emission, states)
+            scores[i] = score
+        self._score[window] = scores[final - 1]
+        later = np.zeros(len(states), np.float32)
+        for i in range(len(heard) - 1, 0, -1):
+            scores[i] += later
+            _look_back(later, heard[i], states)
+        scores[0] += later
+        share = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share /= share.sum(axis=1, keepdims=True)
+        for i in range(final):
+            price = float(share[i] @ heard[i][states[:, 0]]) - float(heard[i].max())
+            self._judge(price / _SHARPNESS, 1.0 - float(posteriors[i, SIL]))
+        likely = np.flatnonzero(self._score[window] > _GONE)
+        shown = share @ np.eye(len(PHONES), dtype=np.float32)[self._shown[window]]
+        self._low += max(0, int(likely[0]) - 4)
+        return np.asarray(shown, np.float32)
+
+    @property
+    def expecting(self) -> bool:
+        """Whether any words are expected."""
+        return len(self._states) > 1
+
+    def _judge(self, price: float, spoken: float) -> None:
+        self._fit += (price - self._fit) * (1.0 - _MEMORY) * spoken  # silence fits every text
+        self.trust = min(max((self._fit - _FITS_NOT) / (_FITS - _FITS_NOT), 0.0), 1.0)
+
+
+def _word_states(phones: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    states = [(p, kind, int(i == 0 and kind == _FIRST)) for i, p in enumerate(phones) for kind in (_FIRST, _SECOND)]
+    return [*states, (SIL, _SILENCE_STATE, 0)]
+
+
+def emissions(posterior: Array) -> Array:
+    """Scores of the phones for one frame, with room for mistakes."""
+    return np.asarray(_SHARPNESS * np.log(posterior + np.float32(0.01)), np.float32)

@@ -1,0 +1,34 @@
+"""What every lip-sync engine offers to the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mouthpiece.media import MouthPose, Pcm
+
+POSE_STEP = 160
+"""Samples between mouth poses (10 ms: 100 poses a second)."""
+
+
+class LipSync(Protocol):
+    """Streaming audio to mouth poses, for one session.
+
+    Sound is pushed in playout order, gaps as zeros, so sample 0 is the first sample ever pushed. Poses come back in
+    order, one for every ``POSE_STEP`` samples, each with the sample that it belongs to. A pose is complete once
+    ``lookahead`` further samples were pushed: after pushing ``n`` samples in all, every pose at ``s + lookahead <= n``
+    has been returned.
+    """
+
+    @property
+    def lookahead(self) -> int:
+        """Samples of future sound a pose needs, network, smoothing and animation together (at most 960: 60 ms)."""
+        ...
+
+    def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
+        """Feed the next samples, any number of them; return the poses that are now complete."""
+        ...
+
+    def interrupt(self) -> None:
+        """Speech was cut off: the next poses ease to a closed mouth, whatever was heard. The sample count goes on."""
+        ...

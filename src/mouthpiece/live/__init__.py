@@ -1,0 +1,1 @@
+"""Running sessions and the media tick."""

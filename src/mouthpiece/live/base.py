@@ -1,0 +1,111 @@
+"""What a running session is to the rooms above it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mouthpiece.media import Look
+from mouthpiece.session.events import EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """Everything a worker must know to run a session. Plain and serialisable.
+
+    ``token_id`` (the token's ``jti``) makes a reconnect with the same token take the running session's place.
+    ``end_user`` is the caller's own name for whom the session is for; ``key_name`` the API key that paid for it.
+    Times in seconds.
+    """
+
+    session_id: str
+    account: str
+    token_id: str
+    look: Look
+    fps: int = 25
+    handle_silence: bool = True
+    max_length_s: float = 3600.0
+    max_idle_s: float = 300.0
+    end_user: str | None = None
+    key_name: str | None = None
+    kind: str = "compose"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """The avatar begins (``on``) or stops to speak. Strictly alternating, beginning with on."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Audio was refused: more than the allowed backlog is queued. Once per episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A data-channel message that is not sound: the front end's own grammar reads it; ``reply`` answers there."""
+
+    message: str | bytes
+    reply: object  # Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The session ended; the last event. ``frames``: number of the last picture."""
+
+    reason: EndReason
+    frames: int
+
+
+SessionEvent = Speaking | Backlog | Command | Over
+
+
+class LiveSession(Protocol):
+    """One session on stage. Every method is called on the worker's event loop and returns at once."""
+
+    @property
+    def spec(self) -> SessionSpec:
+        """What was asked for."""
+        ...
+
+    async def answer(self, offer_sdp: str) -> str:
+        """Answer a WebRTC offer with complete SDP (all candidates inside). Raises InvalidOffer. Once."""
+        ...
+
+    def push_audio(self, data: bytes) -> None:
+        """Queue PCM16LE at 16 kHz, any length: an odd last byte waits for the next call."""
+
+    def play_immediate(self, data: bytes) -> None:
+        """Drop the queue and play this now."""
+
+    def skip(self) -> None:
+        """Stop speaking, drop the queue."""
+
+    def finish(self) -> None:
+        """Play out what is queued, then end with DONE."""
+
+    def events(self) -> AsyncIterator[SessionEvent]:
+        """What happens, in order, ending with ``Over``. One consumer."""
+        ...
+
+    async def close(self, reason: EndReason = EndReason.CLOSED) -> None:
+        """End now; frees the slot before it returns. Idempotent."""
+        ...
+
+
+class Stage(Protocol):
+    """Who is on stage in this worker."""
+
+    async def open(self, spec: SessionSpec) -> LiveSession:
+        """Begin a session; one that runs with the same token is taken over first.
+
+        Raises NoCapacity, RateLimited, Draining, InvalidFace, InvalidEmotion.
+        """
+        ...
+
+    def running(self, account: str | None = None) -> int:
+        """Sessions on stage, of one account or in all."""
+        ...

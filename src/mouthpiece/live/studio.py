@@ -1,0 +1,52 @@
+"""What sessions are made of, handed to the stage by the app: faces, engines, encoders, the way out, the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mouthpiece.codec.base import VideoEncoder
+from mouthpiece.face.base import Face
+from mouthpiece.lipsync.base import LipSync
+from mouthpiece.live.base import SessionSpec
+from mouthpiece.media import EncodedSound, Look, Pcm
+from mouthpiece.session.events import EndReason
+from mouthpiece.transport.base import Peer, PeerListener, VideoCodec
+
+
+class SoundEncoder(Protocol):
+    """One session's Opus encoder."""
+
+    def encode(self, pcm: Pcm, sample: int) -> EncodedSound:
+        """One packet from 320 samples, the first at session sample ``sample``."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where sessions are written down."""
+
+    async def begin(self, spec: SessionSpec) -> None:
+        """A session was opened."""
+
+    async def end(self, spec: SessionSpec, reason: EndReason, frames: int) -> None:
+        """It is over, after ``frames`` pictures."""
+
+
+OpenVideo = Callable[[VideoCodec, Look, int, int], VideoEncoder]
+"""(codec, look, pictures a second, bits a second) -> encoder."""
+
+Answer = Callable[[str, PeerListener], Awaitable[tuple[Peer, str]]]
+"""(offer SDP, listener) -> (peer, answer SDP). Raises InvalidOffer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """The parts, each replaceable."""
+
+    face: Callable[[str], Face]  # raises InvalidFace
+    lipsync: Callable[[], LipSync]
+    video: OpenVideo
+    sound: Callable[[], SoundEncoder]
+    answer: Answer
+    ledger: Ledger

@@ -1,0 +1,1 @@
+"""Names in the API to provider objects, and the embedded defaults."""

@@ -1,0 +1,1 @@
+"""The session engine driven as fast as the CPU allows, into MP4 and HLS."""

@@ -1,0 +1,1 @@
+"""One avatar session as a pure state machine."""

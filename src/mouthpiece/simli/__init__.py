@@ -1,0 +1,1 @@
+"""Simli's v2 wire protocol."""

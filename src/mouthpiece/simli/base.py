@@ -1,0 +1,101 @@
+"""What the Simli front end needs of the house, as the composition root hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mouthpiece.cluster.base import SessionHost
+from mouthpiece.live.base import Stage
+from mouthpiece.settings import LimitSettings
+from mouthpiece.simli.tokens import SessionTokens
+from mouthpiece.store.history import SessionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: the account, and the name of its key."""
+
+    account: str
+    key_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceEntry:
+    """A face that an account may use. ``uuid`` is its id on the wire, ``face_id`` ours. Times in unix seconds."""
+
+    face_id: str
+    uuid: str
+    name: str
+    owner: str
+    created: float
+    updated: float
+
+
+IceServer = Mapping[str, str | list[str]]
+"""One entry of the ICE list: ``urls``, and ``username`` and ``credential`` of a TURN server. No other keys."""
+
+
+class Door(Protocol):
+    """Who may come in."""
+
+    async def admit(self, credential: str) -> Caller:
+        """Whose API key, or page token, it is. Raises InvalidApiKey, Unavailable."""
+        ...
+
+
+class Faces(Protocol):
+    """Which faces there are."""
+
+    async def find(self, face_id: str, account: str) -> FaceEntry:
+        """The face of that id, uuid or name. Raises InvalidFace."""
+        ...
+
+    async def all(self, account: str) -> Sequence[FaceEntry]:
+        """Every face that the account may use."""
+        ...
+
+
+class History(Protocol):
+    """Which sessions ran and run, on every server of the same database."""
+
+    async def active(self, account: str) -> int:
+        """Sessions of the account that run now."""
+        ...
+
+    async def between(self, account: str, start: float, end: float) -> list[SessionRecord]:
+        """The account's sessions that started in ``start`` <= t < ``end`` (unix seconds), newest first."""
+        ...
+
+
+class Limiter(Protocol):
+    """How often an account may ask."""
+
+    async def hit(self, account: str) -> None:
+        """One more request. Raises RateLimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of the house behind this front end.
+
+    ``host`` places sessions; None: this process is a worker, and every socket that reaches it was placed here.
+    ``stage`` is where sessions run that are placed here; None: all are placed elsewhere.
+    ``ice`` answers the ICE list for the host name by which the client reached us. ``draining``: the server is about
+    to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
+    """
+
+    door: Door
+    faces: Faces
+    history: History
+    limiter: Limiter
+    tokens: SessionTokens
+    stage: Stage | None
+    host: SessionHost | None
+    ice: Callable[[str], Sequence[IceServer]]
+    limits: LimitSettings
+    fps: int
+    worker_id: str
+    draining: Callable[[], bool]
+    clock: Callable[[], float]

@@ -1,0 +1,276 @@
+"""The v2 avatar sockets: ``/compose/webrtc/p2p`` and its two aliases, and LiveKit's until it is set up.
+
+A socket is accepted first and refused afterwards, in words: a refused handshake hides the reason from browsers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, cast
+
+from fastapi import APIRouter, WebSocket
+from starlette.types import Message
+
+from mouthpiece import errors
+from mouthpiece.cluster import pipe
+from mouthpiece.cluster.base import SESSION_HEADER, Lease
+from mouthpiece.errors import MouthpieceError
+from mouthpiece.live.base import Backlog, Command, LiveSession, Over, SessionSpec, Speaking
+from mouthpiece.media import Look
+from mouthpiece.session.events import EndReason
+from mouthpiece.simli import messages as m
+from mouthpiece.simli.base import House
+from mouthpiece.simli.tokens import SessionClaims, origin_allowed
+from mouthpiece.simli.wire import ClientGone, Wire
+
+log = logging.getLogger(__name__)
+
+STRANGERS_PER_ADDRESS: Final = 32
+"""Sockets of one address that may wait without having shown a token."""
+
+LEAVING_S: Final = 1.0
+"""A client that hangs up closes its peer first and its socket a moment later; that is not worth an error."""
+
+_TOKEN_NAMES: Final = ("session_token", "compose_session_token")
+
+router = APIRouter()
+_strangers: Counter[str] = Counter()
+
+
+@router.websocket("/compose/webrtc/p2p")
+@router.websocket("/compose/webrtc/peer_to_peer")
+@router.websocket("/peer-to-peer")
+async def p2p(socket: WebSocket) -> None:
+    """One avatar session over WebRTC, peer to peer. ``enableSFU`` is accepted and changes nothing."""
+    await _serve(socket, _converse)
+
+
+@router.websocket("/compose/webrtc/livekit")
+async def livekit(socket: WebSocket) -> None:
+    """Says at once that there is no LiveKit server: clients fall back to this route and would wait for it."""
+    await _serve(socket, _refuse_livekit)
+
+
+async def _serve(socket: WebSocket, converse: Callable[[Wire, House], Awaitable[None]]) -> None:
+    house: House = socket.app.state.house
+    await socket.accept()
+    wire = Wire(socket, house.limits.messages_per_s)
+    try:
+        await converse(wire, house)
+    except ClientGone:
+        return
+    except MouthpieceError as fault:
+        log.info("socket refused: %s", fault)
+        await wire.leave(m.refusal(fault))
+    except Exception:
+        log.exception("socket failed")
+        await wire.leave(m.refusal(MouthpieceError()))
+
+
+async def _refuse_livekit(wire: Wire, house: House) -> None:
+    await _identify(wire, house)
+    raise errors.NoLiveKit(what="LiveKit", remedy="use /compose/webrtc/p2p")
+
+
+# --- who it is, and what it wants ----------------------------------------------------------------------------------
+async def _converse(wire: Wire, house: House) -> None:
+    claims = await _identify(wire, house)
+    offer = await _first_offer(wire, house)
+    async with _place(wire, house, claims) as lease:
+        if lease.address is None:
+            await _perform(wire, house, _spec(claims, lease.session_id, house.fps), offer)
+        else:
+            await _carry(wire, lease, offer)
+
+
+async def _identify(wire: Wire, house: House) -> SessionClaims:
+    """The claims of the token in the query, a header, or the first message. Raises Denied, RateLimited."""
+    socket = wire.socket
+    token = next(filter(None, (socket.query_params.get(name) for name in _TOKEN_NAMES)), None)
+    token = token or socket.headers.get("session-token") or await _token_message(wire, house)
+    claims = house.tokens.open(token.strip(), house.clock())
+    if not origin_allowed(claims, origin := socket.headers.get("origin")):
+        raise errors.OriginNotAllowed(origin=(origin or "none")[:100])
+    return claims
+
+
+async def _token_message(wire: Wire, house: House) -> str:
+    address = wire.socket.client.host if wire.socket.client else ""
+    if _strangers[address] >= STRANGERS_PER_ADDRESS:
+        raise errors.RateLimited(reason="too many sockets without a session token", retry_s=house.limits.retry_s)
+    _strangers[address] += 1
+    try:
+        async with asyncio.timeout(house.limits.offer_timeout_s):
+            message = await wire.receive()
+    except TimeoutError:
+        raise errors.InvalidSessionToken from None
+    finally:
+        _strangers[address] -= 1
+        if not _strangers[address]:
+            del _strangers[address]
+    return message if isinstance(message, str) else ""
+
+
+async def _first_offer(wire: Wire, house: House) -> m.Offer:
+    """The first message must be the offer, soon; only pings may come before it. Raises OfferTimeout, InvalidOffer."""
+    seconds = house.limits.offer_timeout_s
+    try:
+        async with asyncio.timeout(seconds):
+            while isinstance(message := m.parse(await wire.receive()), m.Ping):
+                await wire.send(m.pong(message))
+    except TimeoutError:
+        raise errors.OfferTimeout(seconds=seconds) from None
+    if not isinstance(message, m.Offer):
+        reason = message.reason if isinstance(message, m.Unknown) else "the first message must be the offer"
+        raise errors.InvalidOffer(reason=reason)
+    return message
+
+
+def _spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpec:
+    look = Look(
+        face_id=claims.face_id,
+        emotion=claims.emotion,
+        width=claims.width,
+        height=claims.height,
+        start_frame=claims.start_frame,
+    )
+    return SessionSpec(
+        session_id=session_id,
+        account=claims.account,
+        token_id=claims.token_id,
+        look=look,
+        fps=fps,
+        handle_silence=claims.handle_silence,
+        max_length_s=claims.max_length_s,
+        max_idle_s=claims.max_idle_s,
+        end_user=claims.end_user,
+        key_name=claims.key_name,
+    )
+
+
+# --- where it lives ------------------------------------------------------------------------------------------------
+@contextlib.asynccontextmanager
+async def _place(wire: Wire, house: House, claims: SessionClaims) -> AsyncIterator[Lease]:
+    """A place for as long as the conversation lasts. A worker has been given it by its gateway. Raises NoCapacity."""
+    if house.host is None:
+        yield Lease(wire.socket.headers.get(SESSION_HEADER) or str(uuid.uuid4()), "", None)
+        return
+    lease = await house.host.place(str(uuid.uuid4()), token_id=claims.token_id)
+    try:
+        yield lease
+    finally:
+        await asyncio.shield(house.host.release(lease.session_id))
+
+
+async def _carry(wire: Wire, lease: Lease, offer: m.Offer) -> None:
+    """The session lives in a worker: pipe the socket there, the offer first."""
+    await pipe.pipe(
+        _replaying(wire.socket, m.offer(offer)),
+        lease,
+        goodbye=_worker_lost,
+        headers={SESSION_HEADER: lease.session_id},
+    )
+
+
+def _worker_lost() -> pipe.Goodbye:
+    goodbye = m.failure(errors.WorkerLost())
+    return pipe.Goodbye(goodbye.texts, goodbye.code)
+
+
+def _replaying(socket: WebSocket, first: str) -> WebSocket:
+    """The same socket, as if ``first`` had not been read yet."""
+    again: list[Message] = [{"type": "websocket.receive", "text": first}]
+
+    async def receive() -> Message:
+        return again.pop() if again else await socket.receive()
+
+    fresh = WebSocket(socket.scope, receive, socket.send)
+    fresh.client_state, fresh.application_state = socket.client_state, socket.application_state
+    return fresh
+
+
+# --- the session ---------------------------------------------------------------------------------------------------
+async def _perform(wire: Wire, house: House, spec: SessionSpec, offer: m.Offer) -> None:
+    """Answer, START, then talk until one side ends. The slot is free when this returns, however it does."""
+    assert house.stage is not None, "sessions that are placed here have a stage here"
+    session = await house.stage.open(spec)
+    reason = EndReason.CLOSED
+    try:
+        await wire.send(m.answer(await session.answer(offer.sdp)))
+        await wire.send(m.START)
+        await wire.send(m.destination(house.worker_id, spec.session_id))
+        await wire.send(m.video_metadata(spec.fps, spec.look.width, spec.look.height))
+        await _talk(wire, session)
+    except (ClientGone, MouthpieceError):
+        raise
+    except Exception:
+        reason = EndReason.FAILED
+        raise
+    finally:
+        await asyncio.shield(session.close(reason))
+
+
+async def _talk(wire: Wire, session: LiveSession) -> None:
+    listening = asyncio.create_task(_listen(wire, session))
+    try:
+        over = await _tell(wire, session)
+        if over.reason is EndReason.PEER_LOST:
+            await asyncio.wait({listening}, timeout=LEAVING_S)
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    await wire.leave(m.ending(over.reason, over.frames))
+
+
+async def _listen(wire: Wire, session: LiveSession) -> None:
+    """Client to session. When the client leaves, the session ends at once."""
+    try:
+        while True:
+            if reply := act(session, m.parse(await wire.receive())):
+                await wire.send(reply)
+    except ClientGone:
+        await session.close(EndReason.CLOSED)
+    except Exception:
+        log.exception("a client's message failed", extra={"session": session.spec.session_id})
+        await session.close(EndReason.FAILED)
+
+
+async def _tell(wire: Wire, session: LiveSession) -> Over:
+    """Session to client. Returns how it ended."""
+    async for event in session.events():
+        match event:
+            case Speaking(on):
+                await wire.send(m.speaking(on))
+            case Backlog():
+                await wire.send(m.BACKLOG_FULL)
+            case Command(message, reply):
+                if answer := act(session, m.parse(message)):
+                    cast("Callable[[str], None]", reply)(answer)
+            case Over():
+                return event
+    raise AssertionError("events end with Over")
+
+
+def act(session: LiveSession, message: m.ClientMessage) -> str | None:
+    """Do what a client's message asks; returns the reply, which goes back the way the message came."""
+    match message:
+        case m.Audio(pcm):
+            session.push_audio(pcm)
+        case m.PlayImmediate(pcm):
+            session.play_immediate(pcm)
+        case m.Skip():
+            session.skip()
+        case m.Done():
+            session.finish()
+        case m.Ping():
+            return m.pong(message)
+        case m.Offer():
+            return m.error(errors.InvalidOffer(reason="this session has its answer already"))
+        case _:
+            return m.notice(message)
+    return None

@@ -1,0 +1,81 @@
+"""One client's WebSocket: text out, bounded in every direction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from mouthpiece.simli.messages import Goodbye
+
+SEND_TIMEOUT_S: Final = 10.0
+"""A client that takes nothing for this long is gone."""
+
+BYTES_A_MESSAGE: Final = 8_192
+"""A long message counts as one for every so many bytes."""
+
+
+class ClientGone(Exception):
+    """The client left, or takes nothing any more."""
+
+
+class Pace:
+    """A token bucket: ``rate`` messages a second, twice as many at once. A flood slows itself down, nobody else.
+
+    ``wait`` is given the length of a message and returns the seconds to wait before the next one is read.
+    """
+
+    def __init__(self, rate: int, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._left = 2.0 * rate
+        self._at = clock()
+
+    def wait(self, length: int) -> float:
+        """Seconds to wait before reading on."""
+        now = self._clock()
+        self._left = min(2.0 * self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        self._left -= 1 + length / BYTES_A_MESSAGE
+        return max(0.0, -self._left / self._rate)
+
+
+class Wire:
+    """An accepted socket. Sends from several tasks keep their order; nothing empty or binary is ever sent."""
+
+    def __init__(self, socket: WebSocket, messages_per_s: int) -> None:
+        self.socket = socket
+        self._pace = Pace(messages_per_s, asyncio.get_running_loop().time)
+
+    async def receive(self) -> str | bytes:
+        """The client's next message. Raises ClientGone."""
+        message = await self.socket.receive()
+        if message["type"] != "websocket.receive":
+            raise ClientGone
+        text: str | None = message.get("text")
+        data: str | bytes = message["bytes"] if text is None else text
+        if pause := self._pace.wait(len(data)):
+            await asyncio.sleep(pause)
+        return data
+
+    async def send(self, text: str) -> None:
+        """Say something. Raises ClientGone."""
+        assert text.strip(), "an empty message kills py 2.0's receiver"
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self.socket.send_text(text)
+        except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: we closed it ourselves
+            raise ClientGone from error
+
+    async def leave(self, goodbye: Goodbye) -> None:
+        """Say the last words and close. A client that is gone is no error."""
+        try:
+            for text in goodbye.texts:
+                await self.send(text)
+            if self.socket.application_state is WebSocketState.CONNECTED:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self.socket.close(goodbye.code, goodbye.reason)
+        except (ClientGone, TimeoutError, WebSocketDisconnect, RuntimeError):
+            return

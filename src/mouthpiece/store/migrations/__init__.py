@@ -1,0 +1,1 @@
+"""How a database gets from empty to now; run by ``Database.open``."""

@@ -1,0 +1,72 @@
+"""The tables, as they are now; ``migrations/`` leads there. Times are unix seconds."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created", Double, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # HMAC-SHA256 with the pepper, hex; never the key
+    Column("created", Double, nullable=False),
+    Column("revoked", Double),
+    Column("last_used", Double),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("token_id", String(64), nullable=False),
+    Column("face_id", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("end_user", Text),
+    Column("api_key_name", Text),
+    Column("started", Double, nullable=False),
+    Column("ended", Double),
+    Column("end_reason", String(32)),
+    Column("frames", BigInteger, nullable=False),
+    Column("worker", String(64), nullable=False),
+    Column("lease_until", Double, nullable=False),
+)
+Index(None, sessions.c.account, sessions.c.started)
+Index(None, sessions.c.ended, sessions.c.lease_until)
+
+render_jobs = Table(
+    "render_jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),  # also the destination in the URLs: not guessable
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("face_id", Text, nullable=False),
+    Column("request", Text, nullable=False),  # JSON; what is needed to begin again after a restart
+    Column("state", String(16), nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("error", Text),
+    Column("created", Double, nullable=False),
+    Column("finished", Double),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("worker", String(64)),
+    Column("lease_until", Double),
+)
+Index(None, render_jobs.c.state, render_jobs.c.created)

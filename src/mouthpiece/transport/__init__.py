@@ -1,0 +1,1 @@
+"""Where pictures and sound leave and microphones enter."""

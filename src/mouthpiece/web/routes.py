@@ -1,0 +1,124 @@
+"""The browser pages, and the extensions that they need beside the public API: posters and the embedded voice."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from mouthpiece.errors import InvalidApiKey
+from mouthpiece.face.base import Face
+from mouthpiece.media import SAMPLE_RATE, Pcm
+from mouthpiece.providers.espeak import EspeakVoice, Manner
+from mouthpiece.web.posters import poster
+
+STATIC = files("mouthpiece.web") / "static"
+HOUR = "public, max-age=3600"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What the pages need of the house. ``admit`` raises InvalidApiKey; ``face`` raises InvalidFace."""
+
+    admit: Callable[[str], Awaitable[object]]
+    face: Callable[[str], Face]
+    voice: EspeakVoice
+    posters: dict[str, bytes] = field(default_factory=dict)  # drawn at first use
+
+
+class SpeechRequest(BaseModel):
+    """Text for the embedded voice."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    text: str = Field(min_length=1, description="what to say")
+    language: str | None = Field(
+        None, description="a language of GET /speech/voices, with or without a variant: en-us+f3"
+    )
+    rate: int | None = Field(None, ge=80, le=450, description="words a minute")
+
+
+class VoiceReply(BaseModel):
+    """A voice that can be asked for."""
+
+    id: str
+    name: str
+    language: str
+
+
+def _pages(request: Request) -> Pages:
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+async def _admitted(request: Request, pages: Annotated[Pages, Depends(_pages)]) -> None:
+    credential = request.headers.get("x-simli-api-key") or request.headers.get("api-key")
+    if not credential:
+        raise InvalidApiKey
+    await pages.admit(credential)
+
+
+House = Annotated[Pages, Depends(_pages)]
+router = APIRouter(tags=["mouthpiece"])
+
+
+@router.post(
+    "/speech",
+    dependencies=[Depends(_admitted)],
+    response_class=Response,
+    responses={200: {"content": {"audio/wav": {}}, "description": "16 kHz mono, 16 bit"}},
+    summary="Say a text with the embedded voice",
+)
+async def speech(body: SpeechRequest, pages: House) -> Response:
+    """The whole utterance as WAV. Raises BadInput, TooLarge, Unavailable."""
+    said = await pages.voice.speak(body.text, Manner(voice=body.language, rate=body.rate))
+    return Response(to_wav(said.pcm), media_type="audio/wav")
+
+
+@router.get("/speech/voices", dependencies=[Depends(_admitted)], summary="Languages of the embedded voice")
+async def voices(pages: House) -> Sequence[VoiceReply]:
+    """Every voice, by language."""
+    return [VoiceReply(id=v.id, name=v.name, language=v.language) for v in await pages.voice.voices()]
+
+
+@router.get("/web/posters/{face_id}.jpg", include_in_schema=False)
+async def poster_of(face_id: str, pages: House) -> Response:
+    """A face at rest. Raises InvalidFace."""
+    face = pages.face(face_id)
+    if face.face_id not in pages.posters:
+        pages.posters[face.face_id] = await run_in_threadpool(lambda: poster(face))
+    jpeg = pages.posters[face.face_id]
+    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": HOUR})
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> FileResponse:
+    """The demo page."""
+    return FileResponse(str(STATIC / "index.html"), headers={"cache-control": "no-cache"})
+
+
+def mount(app: FastAPI, pages: Pages) -> None:
+    """Serve the pages from this app."""
+    app.state.pages = pages
+    app.include_router(router)
+    app.mount("/web", StaticFiles(directory=str(STATIC)), name="web")
+
+
+def to_wav(pcm: Pcm) -> bytes:
+    """16 kHz mono as a WAV file."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(pcm.tobytes())
+    return out.getvalue()

@@ -1,0 +1,62 @@
+"""The documents name every route, error code, flag and metric that there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from prometheus_client import generate_latest
+
+from mouthpiece import errors
+from mouthpiece.app import metrics
+from mouthpiece.app.http import own
+from mouthpiece.cli.main import app as cli
+from mouthpiece.simli import messages, rest, socket
+
+DOCS = Path(__file__).parents[2] / "docs"
+PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()
+
+
+def leaves(cls: type[errors.MouthpieceError]) -> Iterator[type[errors.MouthpieceError]]:
+    yield cls
+    for sub in cls.__subclasses__():
+        yield from leaves(sub)
+
+
+@pytest.mark.parametrize("fault", list(leaves(errors.MouthpieceError)), ids=lambda fault: fault.code)
+def test_every_error_code_is_in_the_table_with_its_status(fault: type[errors.MouthpieceError]) -> None:
+    (status,) = re.findall(rf"^\| `{fault.code}` \| (\S+) \|", PROTOCOL, re.MULTILINE)
+    assert status in (str(messages.status(fault.__new__(fault))), "–")
+
+
+@pytest.mark.parametrize(
+    "path", sorted({str(vars(route)["path"]) for r in (rest.router, socket.router, own) for route in r.routes})
+)
+def test_every_route_is_named(path: str) -> None:
+    assert f"{path}`" in PROTOCOL or f"{path}?" in PROTOCOL
+
+
+def flags(verb: str) -> list[str]:
+    command: Any = typer.main.get_command(cli)
+    options = command.commands[verb].params
+    return [name for option in options for name in option.opts]
+
+
+@pytest.mark.parametrize("flag", flags("serve"))
+def test_every_flag_of_serve_is_explained(flag: str) -> None:
+    assert f"`{flag}" in OPERATIONS
+
+
+def test_every_metric_is_explained() -> None:
+    from mouthpiece.live.stage import Stage
+    from mouthpiece.settings import LimitSettings, MediaSettings
+
+    stage = Stage(None, MediaSettings(), LimitSettings())  # type: ignore[arg-type]  # never opens a session
+    text = generate_latest(metrics.registry("here", stage, metrics.LoopLag())).decode()
+    names = re.findall(r"^# TYPE (mouthpiece_\w+)", text, re.MULTILINE)
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}`" not in OPERATIONS and not name.endswith("_created")] == []

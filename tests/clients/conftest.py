@@ -1,0 +1,40 @@
+"""One server for all clients, and speech with pauses for them to send."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.server import Server, serving
+
+from mouthpiece.media import SAMPLE_RATE
+from mouthpiece.providers.espeak import EspeakVoice
+
+LINES = ("My mama bought a big blue boat.", "We follow five very fine foxes.", "How do you move a moon?")
+PAUSE = np.zeros(round(0.9 * SAMPLE_RATE), np.int16)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server") / "data") as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """About 8 s of speech in three bursts, raw PCM16LE at 16 kHz."""
+
+    async def speak() -> bytes:
+        voice = EspeakVoice()
+        try:
+            lines = [(await voice.speak(line)).pcm for line in LINES]
+        finally:
+            await voice.close()
+        return np.concatenate([part for line in lines for part in (line, PAUSE)]).tobytes()
+
+    path = tmp_path_factory.mktemp("speech") / "speech.pcm"
+    path.write_bytes(asyncio.run(speak()))
+    return path

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uvloop
+from websockets.asyncio.client import unix_connect
+
+from mouthpiece.cluster.base import SESSION_HEADER, WorkerLost
+from mouthpiece.cluster.child import Child
+from mouthpiece.cluster.local import LocalHost, Supervision
+from mouthpiece.errors import StartupError
+
+from .rigs import BRISK, ECHO, SocketActor, local_rig, until
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("command", "care", "why"),
+    [
+        (["/nonexistent/program"], BRISK, "cannot be started"),
+        ([sys.executable, "-c", "raise SystemExit(3)"], BRISK, r"ended before it was ready \(exit status 3\)"),
+        (
+            [sys.executable, "-c", "import time; time.sleep(60)"],
+            Supervision(start_timeout_s=0.3),
+            "not ready within 0.3 s",
+        ),
+        (
+            [
+                sys.executable,
+                "-c",
+                "import os, time; os.write(int(os.environ['MOUTHPIECE_CONTROL'].split(':')[0]), b'hi\\n')",
+            ],
+            BRISK,
+            "does not speak our language",
+        ),
+    ],
+    ids=["missing", "exits", "slow", "babbles"],
+)
+async def test_a_worker_that_cannot_start_is_one_clear_error(command: list[str], care: Supervision, why: str) -> None:
+    host = LocalHost(lambda *_: command, count=2, supervision=care)
+    with pytest.raises(StartupError, match=why):
+        await host.start()
+    assert all(worker.pid is None for worker in host.workers())
+
+
+async def test_closing_lets_the_workers_say_goodbye_and_leaves_nothing_behind(log: Path) -> None:
+    async with local_rig(log) as rig:
+        actor = await rig.enter(lease := await rig.host.place("s1", token_id=None))
+        assert isinstance(actor, SocketActor)
+        assert lease.address is not None
+        pids = [worker.pid for worker in rig.host.workers() if worker.pid]
+        closing = asyncio.create_task(rig.host.close())
+        assert await actor.socket.recv() == "STOP"
+        await closing
+        assert actor.socket.close_code in (None, 1000)
+        assert not any(_alive(pid) for pid in pids)
+        assert not lease.address.parent.exists()
+
+
+async def test_the_terminal_and_the_supervisor_do_not_reach_a_worker(log: Path) -> None:
+    async with local_rig(log, count=1) as rig:
+        (worker,) = rig.host.workers()
+        assert worker.pid is not None
+        assert os.getsid(worker.pid) == worker.pid
+        actor = await rig.enter(await rig.host.place("s1", token_id=None))
+        assert isinstance(actor, SocketActor)
+        os.kill(worker.pid, signal.SIGTERM)
+        os.kill(worker.pid, signal.SIGINT)
+        await actor.order("load 0.5")
+        await until(lambda: rig.host.workers()[0].load == 0.5)
+
+
+async def test_a_draining_worker_hears_of_it(log: Path) -> None:
+    async with local_rig(log, count=1) as rig:
+        actor = await rig.enter(await rig.host.place("s1", token_id=None))
+        assert isinstance(actor, SocketActor)
+        assert await rig.host.drain("w0", 0.05) == 1
+        await actor.socket.send("accepting?")
+        assert await actor.socket.recv() == "False"
+
+
+async def test_one_that_keeps_dying_is_tried_again_more_and_more_slowly(tmp_path: Path, log: Path) -> None:
+    lives = tmp_path / "lives"
+    script = (
+        f"echo x >> {lives}; if [ $(wc -l < {lives}) -ge 2 ] && [ $(wc -l < {lives}) -le 4 ]; then exit 1; fi; "
+        f"exec {sys.executable} {ECHO} $0"
+    )
+    care = Supervision(beat_s=0.5, backoff_s=0.05, stop_s=2.0)
+    host = LocalHost(
+        lambda _, path: ["sh", "-c", script, str(path)], count=1, supervision=care, env={"ECHO_LOG": str(log)}
+    )
+    await host.start()
+    try:
+        events = host.events()
+        pid = host.workers()[0].pid
+        assert pid is not None
+        began = asyncio.get_running_loop().time()
+        os.kill(pid, signal.SIGKILL)
+        losses = [await anext(events) for _ in range(4)]
+        assert losses == [WorkerLost("w0", ())] * 4
+        await until(lambda: host.workers()[0].ready)
+        assert asyncio.get_running_loop().time() - began >= 0.05 + 0.1 + 0.2 + 0.4
+    finally:
+        await host.close()
+
+
+_GATEWAY = f"""
+import asyncio, os, sys
+from pathlib import Path
+from mouthpiece.cluster.child import Child
+from mouthpiece.cluster.local import LocalHost
+
+async def main():
+    host = LocalHost(lambda _, path: [sys.executable, {str(ECHO)!r}, str(path)], count=2)
+    await host.start()
+    print(*(worker.pid for worker in host.workers()), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_is_seen_to_die_before_it_is_gone() -> None:
+    child = await Child.spawn([sys.executable, "-c", "import time; time.sleep(60)"], {}, 1.0)
+    dying = asyncio.create_task(child.dying())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await asyncio.shield(dying)
+    child.kill()
+    await dying
+    assert await child.ended(5.0) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+async def test_workers_die_with_their_gateway(stopped: bool, log: Path) -> None:
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _GATEWAY, stdout=subprocess.PIPE, env={**os.environ, "ECHO_LOG": str(log)}
+    )
+    assert gateway.stdout is not None
+    pids = [int(word) for word in (await gateway.stdout.readline()).split()]
+    assert len(pids) == 2
+    assert all(_alive(pid) for pid in pids)
+    if stopped:
+        os.kill(pids[0], signal.SIGSTOP)
+    gateway.kill()
+    await gateway.wait()
+    await until(lambda: not any(_alive(pid) for pid in pids))
+
+
+def test_a_worker_without_a_gateway_says_so() -> None:
+    done = subprocess.run([sys.executable, str(ECHO), "/tmp/never"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "a media worker is started by its server: run mouthpiece serve" in done.stderr
+
+
+async def _one_life(log: Path) -> None:
+    async with local_rig(log, count=1) as rig:
+        lease = await rig.host.place("s1", token_id=None)
+        events = rig.host.events()
+        async with unix_connect(str(lease.address), additional_headers={SESSION_HEADER: "s1"}) as socket:
+            await socket.send("die")
+            assert await anext(events) == WorkerLost("w0", ("s1",))
+        await until(lambda: rig.host.workers()[0].ready)
+
+
+def test_it_runs_on_uvloop_too(log: Path) -> None:
+    uvloop.run(_one_life(log))

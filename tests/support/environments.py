@@ -1,0 +1,53 @@
+"""Unmodified third-party clients, each in an environment of its own, installed once and kept out of git."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).resolve().parents[2] / ".clients"
+"""Where they are kept (ignored by git): installing takes longer than the tests."""
+
+
+@cache
+def python_client(requirement: str, *more: str) -> Path:
+    """The interpreter of an environment that holds ``requirement`` and nothing of ours."""
+    folder = HOME / requirement.replace("==", "-")
+    python = folder / "bin" / "python"
+    done = folder / ".done"
+    if not done.exists():
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        _run(*uv, "venv", "--clear", "--python", sys.executable, str(folder))
+        _run(*uv, "pip", "install", "--python", str(python), requirement, *more)
+        done.touch()
+    return python
+
+
+@cache
+def browser_bundle(package: str) -> Path:
+    """One script that puts an npm package on ``window.client``, made with esbuild. Skips where there is no npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed: the browser client cannot be fetched")
+    folder = HOME / package.replace("@", "-")
+    bundle = folder / "bundle.js"
+    if not bundle.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        name = package.rsplit("@", 1)[0]
+        (folder / "entry.js").write_text(f'import * as client from "{name}"; window.client = client;\n')
+        _run(
+            "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package, "esbuild@0.28.2"
+        )
+        esbuild = folder / "node_modules" / ".bin" / "esbuild"
+        _run(str(esbuild), str(folder / "entry.js"), "--bundle", f"--outfile={bundle}", "--log-level=error")
+    return bundle
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)} failed: {done.stderr[-2000:]}")

@@ -1,0 +1,116 @@
+"""A stage whose sessions do what a test says, and write down what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from mouthpiece.cluster.base import WorkerStatus
+from mouthpiece.errors import InvalidOffer, MouthpieceError
+from mouthpiece.live.base import Command, Over, SessionEvent, SessionSpec
+from mouthpiece.session.events import EndReason
+
+GOOD_OFFER = "v=0 good"
+ANSWER = "v=0\r\nanswer with spaces\r\n"
+
+
+@dataclass
+class TwinSession:
+    """One scripted session. ``told``: every call, in order."""
+
+    spec: SessionSpec
+    stage: TwinStage
+    told: list[tuple[str, object]] = field(default_factory=list)
+    over: Over | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _events: asyncio.Queue[SessionEvent] = field(default_factory=asyncio.Queue)
+
+    async def answer(self, offer_sdp: str) -> str:
+        if offer_sdp != GOOD_OFFER:
+            raise InvalidOffer(reason="no audio and no video")
+        return ANSWER
+
+    def _note(self, what: str, value: object = None) -> None:
+        self.told.append((what, value))
+        self.changed.set()
+
+    def push_audio(self, data: bytes) -> None:
+        self._note("audio", data)
+
+    def play_immediate(self, data: bytes) -> None:
+        self._note("immediate", data)
+
+    def skip(self) -> None:
+        self._note("skip")
+
+    def finish(self) -> None:
+        self._note("finish")
+
+    async def events(self) -> AsyncIterator[SessionEvent]:
+        while True:
+            event = await self._events.get()
+            yield event
+            if isinstance(event, Over):
+                return
+
+    async def close(self, reason: EndReason = EndReason.CLOSED) -> None:
+        self.end(reason)
+
+    # --- what a test does ------------------------------------------------------------------------------------------
+    def say(self, *events: SessionEvent) -> None:
+        for event in events:
+            self._events.put_nowait(event)
+
+    def end(self, reason: EndReason, frames: int = 42) -> None:
+        if self.over is None:
+            self.over = Over(reason, frames)
+            self.stage.sessions.pop(self.spec.session_id)
+            self.stage.changed.set()
+            self.say(self.over)
+
+    def channel(self, message: str | bytes, reply: Callable[[str], None]) -> None:
+        self.say(Command(message, reply))
+
+    async def heard(self, count: int) -> list[tuple[str, object]]:
+        """What it was told, once it was told so many things."""
+        async with asyncio.timeout(10):
+            while len(self.told) < count:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.told
+
+
+class TwinStage:
+    """Opens scripted sessions. ``refuse`` with an error, or ``load`` the stage, as a test needs it."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, TwinSession] = {}
+        self.opened: list[TwinSession] = []
+        self.refuse: MouthpieceError | None = None
+        self.changed = asyncio.Event()
+
+    async def open(self, spec: SessionSpec) -> TwinSession:
+        if self.refuse is not None:
+            raise self.refuse
+        for session in list(self.sessions.values()):
+            if session.spec.token_id == spec.token_id:
+                session.end(EndReason.TAKEN_OVER)
+        session = TwinSession(spec, self)
+        self.sessions[spec.session_id] = session
+        self.opened.append(session)
+        self.changed.set()
+        return session
+
+    def running(self, account: str | None = None) -> int:
+        return sum(account in (None, session.spec.account) for session in self.sessions.values())
+
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(load=0.0, sessions=frozenset(self.sessions))
+
+    async def until(self, running: int) -> None:
+        """Wait until so many sessions run."""
+        async with asyncio.timeout(10):
+            while len(self.sessions) != running:
+                self.changed.clear()
+                await self.changed.wait()

@@ -1,0 +1,1 @@
+"""The lip-sync network: synthesis, labels, augmentation, training, export."""

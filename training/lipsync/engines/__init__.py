@@ -1,0 +1,1 @@
+"""Speech engines that say a text and tell when each phone sounds."""

@@ -1,0 +1,95 @@
+"""Step 5: set the thresholds of closures and tucks, and write the weights as the package reads them (float16)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from benchmarks.lipsync.score import FF, PP, Events
+
+from training.lipsync import network as net
+from training.lipsync.prepare import prepare
+
+SHIFTS = np.arange(-3.0, 3.01, 0.25)
+"""Biases that are tried, in logits."""
+CLIP = 3000
+"""Frames a piece: the network's state is not carried from one to the next."""
+
+
+def _outputs(params: net.Params, mel: np.ndarray) -> np.ndarray:
+    """Mouth outputs of every frame for the live delay, (frames, MOUTH), the wait taken back."""
+    delay = 2
+
+    @jax.jit
+    def run(x: jax.Array) -> jax.Array:
+        return net.heads(params, net.trunk(params, x[:, None]))[0][delay][:, 0]
+
+    told = []
+    for at in range(0, len(mel) - CLIP, CLIP):
+        y = np.asarray(run(jnp.array(mel[at : at + CLIP].reshape(CLIP // 2, -1), jnp.float32)))
+        y = np.concatenate([y[delay:], np.repeat(y[-1:], delay, 0)])
+        told.append(y.reshape(CLIP, -1))
+    return np.concatenate(told)
+
+
+def _best(true: np.ndarray, told: Callable[[float], np.ndarray]) -> float:
+    """The shift with the highest F1 of events."""
+
+    def f1(shift: float) -> float:
+        events = Events()
+        events.count(true, told(shift))
+        return events.f1
+
+    scores = [f1(s) for s in SHIFTS]
+    best = int(np.argmax(scores))
+    print(f"shift {SHIFTS[best]:+.2f}: F1 {scores[best]:.3f} (unshifted {f1(0.0):.3f})", flush=True)
+    return float(SHIFTS[best])
+
+
+def calibrate(params: net.Params, data: Path) -> net.Params:
+    """Move the biases so that one half is the best threshold, and so that PP and FF win when they should."""
+    z = np.load(data)
+    y = _outputs(params, z["mel"])
+    visemes = z["visemes"][: len(y)]
+    bias = np.array(params["output_bias"])
+    for column, viseme in ((net.N_VISEMES, PP), (net.N_VISEMES + 1, FF)):
+        gate = _best(visemes == viseme, lambda s, c=column: y[:, c] + s > 0)  # type: ignore[misc]
+
+        def wins(s: float, viseme: int = viseme) -> np.ndarray:
+            logits = y[:, : net.N_VISEMES].copy()
+            logits[:, viseme] += s
+            return logits.argmax(1) == viseme
+
+        prior = _best(visemes == viseme, wins)
+        for frame in range(2 * len(net.DELAYS)):
+            bias[frame * net.MOUTH + column] += gate
+            bias[frame * net.MOUTH + viseme] += prior
+    return {**params, "output_bias": jnp.array(bias)}
+
+
+def export(params: net.Params, out: Path) -> None:
+    """Write the arrays in float16."""
+    np.savez_compressed(out, **{k: np.asarray(v, np.float16) for k, v in params.items()})
+    print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {sum(v.size for v in params.values())} parameters")
+
+
+def main() -> None:
+    """Calibrate on some speech, then export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("params", type=Path)
+    parser.add_argument("speech", type=Path, help="folder of speech to calibrate on")
+    parser.add_argument("out", type=Path)
+    a = parser.parse_args()
+    data = a.params.with_name("calibration.npz")
+    if not data.exists():
+        prepare(sorted(a.speech.glob("*.npz")), data, copies=1, seed=99, share=0.06)
+    params = {k: jnp.array(v) for k, v in np.load(a.params).items()}
+    export(calibrate(params, data), a.out)
+
+
+if __name__ == "__main__":
+    main()
