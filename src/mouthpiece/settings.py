@@ -95,7 +95,7 @@ class TransportSettings:
 class LimitSettings:
     """How much one server and one account may do."""
 
-    max_sessions: Count | None = None  # on this server; None: by measured load
+    max_sessions: Annotated[int, Between(0)] | None = None  # on this server; None: by measured load; 0: take none
     sessions_per_key: Count = 100
     tokens_per_minute: Count = 600
     backlog_s: Seconds = 300.0  # queued audio a session

@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="session", params=VERSIONS)
 def python(request: pytest.FixtureRequest) -> Path:
-    return python_client(f"simli-ai=={request.param}")
+    # Its FileRenderer sets the size of an open encoder, which PyAV has refused since 17.
+    return python_client(f"simli-ai=={request.param}", "av<17")
 
 
 def drive(python: Path, server: Server, *acts: list[object], **plan: object) -> dict[str, Any]:
@@ -44,6 +45,11 @@ def lips(result: dict[str, Any]) -> Fit:
     heard_at = np.array([at for at, _ in result["heard"]])
     rms = np.array([level for _, level in result["heard"]])
     return fit(seen_at, mouths, heard_at, rms)
+
+
+def reason_known_to(python: Path, reason: str) -> str | None:
+    """2.0 tells its user that the session stopped, but not why."""
+    return None if "2.0.3" in str(python) else reason
 
 
 def names(result: dict[str, Any]) -> list[str]:
@@ -90,8 +96,7 @@ def test_done_plays_out_and_ends_with_the_reason(python: Path, server: Server, s
     loud_s = sum(level > 100 for _, level in result["heard"]) * 0.02
     assert loud_s > 3.5, "what was queued was played"
     assert names(result)[-1] == "stop"
-    if result["stop_reason"] is not None:  # 2.0 has no such attribute
-        assert result["stop_reason"] == "DONE"
+    assert result["stop_reason"] == reason_known_to(python, "DONE")
 
 
 @pytest.mark.parametrize(("limits", "reason"), [({"maxIdleTime": 2}, "IDLE"), ({"maxSessionLength": 3}, "MAX")])
@@ -100,7 +105,7 @@ def test_limits_end_the_session_with_their_reason(
 ) -> None:
     result = drive(python, server, ["until_end", 20.0], config=limits)
     assert names(result)[-1] == "stop"
-    assert result["stop_reason"] in (None, reason)
+    assert result["stop_reason"] == reason_known_to(python, reason)
 
 
 def test_file_renderer_writes_a_playable_file(python: Path, server: Server, speech: Path, tmp_path: Path) -> None:

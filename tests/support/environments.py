@@ -19,12 +19,12 @@ def python_client(requirement: str, *more: str) -> Path:
     """The interpreter of an environment that holds ``requirement`` and nothing of ours."""
     folder = HOME / requirement.replace("==", "-")
     python = folder / "bin" / "python"
-    done = folder / ".done"
-    if not done.exists():
+    done, wanted = folder / ".done", "\n".join((requirement, *more))
+    if not done.exists() or done.read_text() != wanted:
         uv = [sys.executable, "-m", "uv", "--quiet"]
         _run(*uv, "venv", "--clear", "--python", sys.executable, str(folder))
         _run(*uv, "pip", "install", "--python", str(python), requirement, *more)
-        done.touch()
+        done.write_text(wanted)
     return python
 
 

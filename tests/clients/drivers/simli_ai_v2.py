@@ -74,7 +74,7 @@ async def main(plan: dict) -> dict:
         listen(name)
     watcher = Watcher(client)
     if plan.get("file"):
-        tasks = [asyncio.create_task(FileRenderer(client, plan["file"]).render())]
+        tasks = [asyncio.create_task(FileRenderer(client, plan["file"], audioCodec="aac").render())]
     else:
         tasks = [asyncio.create_task(watcher.video()), asyncio.create_task(watcher.audio())]
     for act in plan["acts"]:
@@ -82,6 +82,9 @@ async def main(plan: dict) -> dict:
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
     await client.stop()
+    # Ended by the server, its own stop() still waits for the close of the socket; the callbacks come after that.
+    await asyncio.wait([client.Connection.receiverTask], timeout=10)
+    await asyncio.sleep(0.05)
     result |= {"seen": watcher.seen, "heard": watcher.heard, "size": watcher.size, "zero_packets": watcher.zero_packets}
     result |= {"stop_reason": getattr(client, "stopReason", None), "began": began}
     return result
