@@ -22,6 +22,19 @@ def blur(image: NDArray[np.generic], sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma), np.float32)
 
 
+def reflected(image: Floats, beyond: tuple[int, int, int, int]) -> Floats:
+    """The picture mirrored at its borders by ``beyond`` pixels (top, bottom, left, right), as often as that takes."""
+    top, bottom, left, right = beyond
+    rows, columns = (np.arange(-a, n + b) for a, n, b in ((top, image.shape[0], bottom), (left, image.shape[1], right)))
+    return np.ascontiguousarray(image[_folded(rows, image.shape[0])][:, _folded(columns, image.shape[1])])
+
+
+def _folded(index: NDArray[np.integer], size: int) -> NDArray[np.integer]:
+    """Any index as one inside 0..size - 1, going back and forth."""
+    there = index % max(1, 2 * (size - 1))
+    return np.asarray(np.minimum(there, 2 * (size - 1) - there))
+
+
 def box(image: Floats, size: int) -> Floats:
     """Mean over a ``size`` by ``size`` window."""
     return np.asarray(cv2.blur(image, (size, size)), np.float32)
