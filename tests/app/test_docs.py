@@ -16,8 +16,11 @@ from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
 from mouthpiece.simli import messages, rest, socket
+from mouthpiece.simli_v1 import rest as v1_rest
+from mouthpiece.simli_v1 import socket as v1_socket
 
 DOCS = Path(__file__).parents[2] / "docs"
+ROUTERS = (rest.router, socket.router, v1_rest.router, v1_socket.router, own)
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()
 
 
@@ -33,9 +36,7 @@ def test_every_error_code_is_in_the_table_with_its_status(fault: type[errors.Mou
     assert status in (str(messages.status(fault.__new__(fault))), "–")
 
 
-@pytest.mark.parametrize(
-    "path", sorted({str(vars(route)["path"]) for r in (rest.router, socket.router, own) for route in r.routes})
-)
+@pytest.mark.parametrize("path", sorted({str(vars(route)["path"]) for r in ROUTERS for route in r.routes}))
 def test_every_route_is_named(path: str) -> None:
     assert f"{path}`" in PROTOCOL or f"{path}?" in PROTOCOL
 

@@ -81,12 +81,44 @@ class TwinSession:
         return self.told
 
 
+@dataclass
+class TwinVisitor:
+    """A peer that waits for its session; a test plays its data channel with ``speak``, or lets it go with ``lose``."""
+
+    stage: TwinStage
+    session_id: str
+    closed: bool = False
+    _messages: asyncio.Queue[tuple[str | bytes, Callable[[str], None]]] = field(default_factory=asyncio.Queue)
+    _why: asyncio.Future[MouthpieceError | None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    async def message(self) -> tuple[str | bytes, Callable[[str], None]]:
+        return await self._messages.get()
+
+    async def gone(self) -> MouthpieceError | None:
+        return await asyncio.shield(self._why)
+
+    async def close(self) -> None:
+        self.closed = True
+        self.stage.visitors.pop(self.session_id, None)
+        self.stage.changed.set()
+
+    # --- what a test does ------------------------------------------------------------------------------------------
+    def speak(self, message: str | bytes, reply: Callable[[str], None]) -> None:
+        self._messages.put_nowait((message, reply))
+
+    def lose(self, why: MouthpieceError) -> None:
+        self._why.set_result(why)
+
+
 class TwinStage:
     """Opens scripted sessions. ``refuse`` with an error, or ``load`` the stage, as a test needs it."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, TwinSession] = {}
         self.opened: list[TwinSession] = []
+        self.visitors: dict[str, TwinVisitor] = {}
         self.refuse: MouthpieceError | None = None
         self.changed = asyncio.Event()
 
@@ -102,15 +134,26 @@ class TwinStage:
         self.changed.set()
         return session
 
+    async def welcome(self, session_id: str, offer_sdp: str) -> tuple[TwinVisitor, str]:
+        if offer_sdp != GOOD_OFFER:
+            raise InvalidOffer(reason="no audio and no video")
+        visitor = self.visitors[session_id] = TwinVisitor(self, session_id)
+        self.changed.set()
+        return visitor, ANSWER
+
+    async def seat(self, spec: SessionSpec) -> TwinSession:
+        del self.visitors[spec.session_id]
+        return await self.open(spec)
+
     def running(self, account: str | None = None) -> int:
         return sum(account in (None, session.spec.account) for session in self.sessions.values())
 
     def status(self) -> WorkerStatus:
         return WorkerStatus(load=0.0, sessions=frozenset(self.sessions))
 
-    async def until(self, running: int) -> None:
-        """Wait until so many sessions run."""
+    async def until(self, running: int, waiting: int = 0) -> None:
+        """Wait until so many sessions run, and as many more wait."""
         async with asyncio.timeout(10):
-            while len(self.sessions) != running:
+            while len(self.sessions) != running or len(self.visitors) != waiting:
                 self.changed.clear()
                 await self.changed.wait()

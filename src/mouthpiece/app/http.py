@@ -21,6 +21,8 @@ from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
 from mouthpiece.simli import rest, schemas, socket
 from mouthpiece.simli.base import House
+from mouthpiece.simli_v1 import rest as v1_rest
+from mouthpiece.simli_v1 import socket as v1_socket
 from mouthpiece.web.access import PAGE_PREFIX, PAGE_TOKEN_S, PageAccess
 
 log = logging.getLogger(__name__)
@@ -29,10 +31,11 @@ BODY_BYTES: Final = 1 << 20
 """Longest body of a route that does not say otherwise: the largest known JSON body is a few kB."""
 
 DESCRIPTION: Final = """\
-A self-hosted, real-time talking-avatar server. It speaks Simli's v2 protocol; routes tagged *mouthpiece* are its own.
+A self-hosted, real-time talking-avatar server. It speaks Simli's v2 and v1 protocols; routes tagged *mouthpiece* are
+its own.
 
 WebSockets are not part of OpenAPI: `/compose/webrtc/p2p?session_token=...` (aliases `/compose/webrtc/peer_to_peer`,
-`/peer-to-peer?compose_session_token=...`) is described in docs/protocol.md.
+`/peer-to-peer?compose_session_token=...`) and v1's `/startWebRTCSession` are described in docs/protocol.md.
 """
 
 
@@ -63,6 +66,8 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.add_exception_handler(HTTPException, rest.on_http_error)
     app.include_router(rest.router)
     app.include_router(socket.router)
+    app.include_router(v1_rest.router)
+    app.include_router(v1_socket.router)
     app.include_router(own)
     return app
 

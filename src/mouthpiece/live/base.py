@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mouthpiece.errors import MouthpieceError
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
 
@@ -96,6 +97,21 @@ class LiveSession(Protocol):
         ...
 
 
+class Visitor(Protocol):
+    """A peer that was answered before its session began."""
+
+    async def message(self) -> tuple[str | bytes, Callable[[str], None]]:
+        """The next message of its data channels, and how to reply there."""
+        ...
+
+    async def gone(self) -> MouthpieceError | None:
+        """Wait until it left, and why; None: it has its session, or was closed by us."""
+        ...
+
+    async def close(self) -> None:
+        """Let it go, unless it has its session by now. Idempotent."""
+
+
 class Stage(Protocol):
     """Who is on stage in this worker."""
 
@@ -103,6 +119,20 @@ class Stage(Protocol):
         """Begin a session; one that runs with the same token is taken over first.
 
         Raises NoCapacity, RateLimited, Draining, InvalidFace, InvalidEmotion.
+        """
+        ...
+
+    async def welcome(self, session_id: str, offer_sdp: str) -> tuple[Visitor, str]:
+        """Answer an offer whose session is not known yet; ``session_id`` is the one that it will have.
+
+        Raises InvalidOffer, NoCapacity, Draining.
+        """
+        ...
+
+    async def seat(self, spec: SessionSpec) -> LiveSession:
+        """Begin the session of the visitor that was welcomed with ``spec.session_id``; see ``open``.
+
+        Raises PeerConnectionLost when it is gone.
         """
         ...
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
-from mouthpiece.errors import InvalidOffer
+from mouthpiece.errors import InvalidOffer, PeerConnectionLost
 from mouthpiece.live.base import Backlog, Command, Over, SessionEvent, SessionSpec, Speaking
 from mouthpiece.live.pictures import Pictures
 from mouthpiece.live.stats import Stats
 from mouthpiece.live.studio import Answer, SoundEncoder
+from mouthpiece.live.visitor import Visitor
 from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture, Pcm
 from mouthpiece.session.engine import Engine
 from mouthpiece.session.events import Backlogged, Ended, EndReason, Event, Frame, Silent, Sound, Spoke
@@ -89,11 +90,21 @@ class Session:
         if self._over is not None:
             await peer.close()
             return sdp
+        self._lead(peer)
+        return sdp
+
+    def adopt(self, visitor: Visitor) -> None:
+        """Take over a peer that was answered before this session was. Raises PeerConnectionLost when it is gone."""
+        peer = visitor.adopt(self)
+        if peer is None:
+            raise PeerConnectionLost(reason="it left before its session began")
+        self._lead(peer)
+
+    def _lead(self, peer: Peer) -> None:
         self._peer = peer
         self._answered_at = time.monotonic()
         if peer.video_codec is not None:
             self._pictures = self._crew.pictures(self, peer.video_codec)
-        return sdp
 
     def push_audio(self, data: bytes) -> None:
         """See ``LiveSession``."""

@@ -7,7 +7,7 @@ import time
 from typing import Final
 from weakref import WeakValueDictionary
 
-from mouthpiece.errors import Draining, NoCapacity, RateLimited, Unavailable
+from mouthpiece.errors import Draining, NoCapacity, PeerConnectionLost, RateLimited, Unavailable
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.idle import IdleShare
 from mouthpiece.live.painter import Canvas, Easel, Painter
@@ -16,6 +16,7 @@ from mouthpiece.live.session import Crew, Session
 from mouthpiece.live.stats import Stats
 from mouthpiece.live.studio import Studio
 from mouthpiece.live.ticker import TICK_S, Ticker
+from mouthpiece.live.visitor import Visitor
 from mouthpiece.media import SAMPLE_RATE
 from mouthpiece.session.engine import Engine, EngineConfig
 from mouthpiece.session.events import EndReason
@@ -27,6 +28,9 @@ FULL_AT: Final = 0.9
 
 TALKING_COST: Final = 0.11
 """CPU-seconds a second of a talking session (512x512 at 25 fps, all stages): what a new one is expected to need."""
+
+MAX_VISITORS: Final = 64
+"""Peers that may wait for their session; each holds a socket or two and no more."""
 
 LINGER_S: Final = 2.0
 """How long the peer of a session that is over stays open, for the front end to say goodbye."""
@@ -46,6 +50,7 @@ class Stage:
         self._easel = easel
         self._painter: Painter | None = None
         self._sessions: dict[str, Session] = {}
+        self._visitors: dict[str, Visitor] = {}
         self._shares: WeakValueDictionary[object, IdleShare] = WeakValueDictionary()
         self._meter = LoadMeter()
         self._draining = False
@@ -60,6 +65,8 @@ class Stage:
     async def close(self, reason: EndReason = EndReason.SHUTDOWN) -> None:
         """End every session and stop. Idempotent."""
         self.drain()
+        for visitor in list(self._visitors.values()):
+            visitor.dismiss(Draining(retry_s=self._limits.retry_s))
         await asyncio.gather(*(s.close(reason) for s in list(self._sessions.values())))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.ticker.stop()
@@ -91,14 +98,46 @@ class Stage:
             raise
         return session
 
+    async def welcome(self, session_id: str, offer_sdp: str) -> tuple[Visitor, str]:
+        """Answer an offer whose session is not known yet. Its place is found when ``seat`` begins the session."""
+        if self._draining:
+            raise self._refuse(Draining(retry_s=self._limits.retry_s))
+        if len(self._visitors) >= MAX_VISITORS:
+            raise self._refuse(NoCapacity(retry_s=self._limits.retry_s))
+        visitor = Visitor(session_id, self._see_off)
+        self._visitors[session_id] = visitor
+        try:
+            peer, sdp = await self._studio.answer(offer_sdp, visitor)
+        except BaseException:
+            await visitor.close()
+            raise
+        visitor.answered(peer)
+        return visitor, sdp
+
+    def _see_off(self, visitor: Visitor) -> None:
+        self._visitors.pop(visitor.visitor_id, None)
+
+    async def seat(self, spec: SessionSpec) -> Session:
+        """Begin the session of a visitor, which is on stage from then on."""
+        visitor = self._visitors.get(spec.session_id)
+        session = await self.open(spec)
+        try:
+            if visitor is None:
+                raise PeerConnectionLost(reason="it left before its session began")
+            session.adopt(visitor)
+        except PeerConnectionLost:
+            session.end(EndReason.PEER_LOST)
+            raise
+        return session
+
     def running(self, account: str | None = None) -> int:
         """Sessions on stage, of one account or in all."""
         return sum(account in (None, s.spec.account) for s in self._sessions.values())
 
     @property
     def sessions(self) -> frozenset[str]:
-        """Ids of the sessions on stage."""
-        return frozenset(self._sessions)
+        """Ids of the sessions on stage, and of those whose visitors wait to be seated."""
+        return frozenset(self._sessions) | frozenset(self._visitors)
 
     @property
     def accepting(self) -> bool:

@@ -39,7 +39,8 @@ FAULTS: dict[int | str, dict[str, object]] = {
 }
 
 
-def _faults(*statuses: int) -> dict[int | str, dict[str, object]]:
+def faults(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The error replies of a route, for the OpenAPI."""
     return {status: FAULTS[status] for status in statuses}
 
 
@@ -90,11 +91,19 @@ router = APIRouter(tags=["Simli v2"])
     "/compose/token",
     response_model=schemas.TokenReply,
     response_model_exclude_none=True,
-    responses=_faults(400, 401, 422, 429, 503),
+    responses=faults(400, 401, 422, 429, 503),
     summary="Compose session token",
 )
 async def compose_token(asked: schemas.TokenRequest, who: Asking, house: InHouse) -> schemas.TokenReply:
     """Make a token for one avatar session. It may be used again until it expires: clients reconnect with it."""
+    return await make_token(asked, who, house)
+
+
+async def make_token(asked: schemas.TokenRequest, who: Caller, house: House) -> schemas.TokenReply:
+    """What the token route of every generation does.
+
+    Raises BadInput, InvalidFace, InvalidEmotion, RateLimited, Unavailable.
+    """
     await house.limiter.hit(who.account)
     if asked.audioInputFormat.lower() != "pcm16":
         raise BadInput(reason=f"audioInputFormat {asked.audioInputFormat[:20]} is not supported: send pcm16")
@@ -186,7 +195,7 @@ def _camera_faults(camera: schemas.CameraRequest | None) -> Sequence[str]:
     "/compose/ice",
     response_model=list[schemas.IceServerReply],
     response_model_exclude_none=True,
-    responses=_faults(401, 422),
+    responses=faults(401, 422),
     summary="ICE servers",
 )
 async def compose_ice(request: Request, _: Asking, house: InHouse) -> Sequence[IceServer]:
@@ -195,7 +204,7 @@ async def compose_ice(request: Request, _: Asking, house: InHouse) -> Sequence[I
 
 
 # --- faces ---------------------------------------------------------------------------------------------------------
-@router.get("/faces", response_model=list[schemas.FaceReply], responses=_faults(401), summary="All faces")
+@router.get("/faces", response_model=list[schemas.FaceReply], responses=faults(401), summary="All faces")
 async def faces(who: Asking, house: InHouse) -> list[schemas.FaceReply]:
     """Every face that the account may use."""
     return [_face_reply(face) for face in await house.faces.all(who.account)]
@@ -221,7 +230,7 @@ def _iso(unix_s: float) -> str:
 
 # --- looking back --------------------------------------------------------------------------------------------------
 @router.get(
-    "/history/sessions", response_model=schemas.HistoryReply, responses=_faults(401, 422), summary="Session history"
+    "/history/sessions", response_model=schemas.HistoryReply, responses=faults(401, 422), summary="Session history"
 )
 async def history(
     who: Asking,
@@ -260,7 +269,7 @@ def _session_reply(session: SessionRecord, now: float) -> schemas.SessionReply:
     )
 
 
-@router.get("/ratelimiter/sessions", response_model=schemas.UsageReply, responses=_faults(401), summary="Running now")
+@router.get("/ratelimiter/sessions", response_model=schemas.UsageReply, responses=faults(401), summary="Running now")
 async def usage(who: Asking, house: InHouse) -> schemas.UsageReply:
     """How many sessions of the account run now."""
     return schemas.UsageReply(currentUsage=await house.history.active(who.account))

@@ -10,10 +10,11 @@ import contextlib
 import logging
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final, Protocol, cast
 
 from fastapi import APIRouter, WebSocket
+from starlette.requests import HTTPConnection
 from starlette.types import Message
 
 from mouthpiece import errors
@@ -47,16 +48,21 @@ _strangers: Counter[str] = Counter()
 @router.websocket("/peer-to-peer")
 async def p2p(socket: WebSocket) -> None:
     """One avatar session over WebRTC, peer to peer. ``enableSFU`` is accepted and changes nothing."""
-    await _serve(socket, _converse)
+    await serve(socket, _converse)
 
 
 @router.websocket("/compose/webrtc/livekit")
 async def livekit(socket: WebSocket) -> None:
     """Says at once that there is no LiveKit server: clients fall back to this route and would wait for it."""
-    await _serve(socket, _refuse_livekit)
+    await serve(socket, _refuse_livekit)
 
 
-async def _serve(socket: WebSocket, converse: Callable[[Wire, House], Awaitable[None]]) -> None:
+async def serve(
+    socket: WebSocket,
+    converse: Callable[[Wire, House], Awaitable[None]],
+    refusal: Callable[[MouthpieceError], m.Goodbye] = m.refusal,
+) -> None:
+    """Accept a socket and hold one conversation on it; what ends it early is said in the words of ``refusal``."""
     house: House = socket.app.state.house
     await socket.accept()
     wire = Wire(socket, house.limits.messages_per_s)
@@ -66,10 +72,10 @@ async def _serve(socket: WebSocket, converse: Callable[[Wire, House], Awaitable[
         return
     except MouthpieceError as fault:
         log.info("socket refused: %s", fault)
-        await wire.leave(m.refusal(fault))
+        await wire.leave(refusal(fault))
     except Exception:
         log.exception("socket failed")
-        await wire.leave(m.refusal(MouthpieceError()))
+        await wire.leave(refusal(MouthpieceError()))
 
 
 async def _refuse_livekit(wire: Wire, house: House) -> None:
@@ -80,12 +86,12 @@ async def _refuse_livekit(wire: Wire, house: House) -> None:
 # --- who it is, and what it wants ----------------------------------------------------------------------------------
 async def _converse(wire: Wire, house: House) -> None:
     claims = await _identify(wire, house)
-    offer = await _first_offer(wire, house)
+    offer = await first_offer(wire, house)
     async with _place(wire, house, claims) as lease:
         if lease.address is None:
-            await _perform(wire, house, _spec(claims, lease.session_id, house.fps), offer)
+            await _perform(wire, house, session_spec(claims, lease.session_id, house.fps), offer)
         else:
-            await _carry(wire, lease, offer)
+            await carry(wire, lease, offer, m.failure)
 
 
 async def _identify(wire: Wire, house: House) -> SessionClaims:
@@ -93,30 +99,43 @@ async def _identify(wire: Wire, house: House) -> SessionClaims:
     socket = wire.socket
     token = next(filter(None, (socket.query_params.get(name) for name in _TOKEN_NAMES)), None)
     token = token or socket.headers.get("session-token") or await _token_message(wire, house)
+    return open_token(token, socket.headers.get("origin"), house)
+
+
+def open_token(token: str, origin: str | None, house: House) -> SessionClaims:
+    """The claims of a token that a page of ``origin`` shows. Raises Denied."""
     claims = house.tokens.open(token.strip(), house.clock())
-    if not origin_allowed(claims, origin := socket.headers.get("origin")):
+    if not origin_allowed(claims, origin):
         raise errors.OriginNotAllowed(origin=(origin or "none")[:100])
     return claims
 
 
 async def _token_message(wire: Wire, house: House) -> str:
-    address = wire.socket.client.host if wire.socket.client else ""
-    if _strangers[address] >= STRANGERS_PER_ADDRESS:
-        raise errors.RateLimited(reason="too many sockets without a session token", retry_s=house.limits.retry_s)
-    _strangers[address] += 1
     try:
-        async with asyncio.timeout(house.limits.offer_timeout_s):
-            message = await wire.receive()
+        with stranger(wire.socket, house):
+            async with asyncio.timeout(house.limits.offer_timeout_s):
+                message = await wire.receive()
     except TimeoutError:
         raise errors.InvalidSessionToken from None
+    return message if isinstance(message, str) else ""
+
+
+@contextlib.contextmanager
+def stranger(client: HTTPConnection, house: House) -> Iterator[None]:
+    """Count a client that has not shown a token yet, for as long as the block lasts. Raises RateLimited."""
+    address = client.client.host if client.client else ""
+    if _strangers[address] >= STRANGERS_PER_ADDRESS:
+        raise errors.RateLimited(reason="too many clients without a session token", retry_s=house.limits.retry_s)
+    _strangers[address] += 1
+    try:
+        yield
     finally:
         _strangers[address] -= 1
         if not _strangers[address]:
             del _strangers[address]
-    return message if isinstance(message, str) else ""
 
 
-async def _first_offer(wire: Wire, house: House) -> m.Offer:
+async def first_offer(wire: Wire, house: House) -> m.Offer:
     """The first message must be the offer, soon; only pings may come before it. Raises OfferTimeout, InvalidOffer."""
     seconds = house.limits.offer_timeout_s
     try:
@@ -131,7 +150,8 @@ async def _first_offer(wire: Wire, house: House) -> m.Offer:
     return message
 
 
-def _spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpec:
+def session_spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpec:
+    """What a worker must know to run the session of these claims."""
     look = Look(
         face_id=claims.face_id,
         emotion=claims.emotion,
@@ -167,19 +187,15 @@ async def _place(wire: Wire, house: House, claims: SessionClaims) -> AsyncIterat
         await asyncio.shield(house.host.release(lease.session_id))
 
 
-async def _carry(wire: Wire, lease: Lease, offer: m.Offer) -> None:
-    """The session lives in a worker: pipe the socket there, the offer first."""
+async def carry(wire: Wire, lease: Lease, offer: m.Offer, failure: Callable[[MouthpieceError], m.Goodbye]) -> None:
+    """The session lives in a worker: pipe the socket there, the offer first. ``failure`` words the worker's death."""
+    goodbye = failure(errors.WorkerLost())
     await pipe.pipe(
         _replaying(wire.socket, m.offer(offer)),
         lease,
-        goodbye=_worker_lost,
+        goodbye=lambda: pipe.Goodbye(goodbye.texts, goodbye.code),
         headers={SESSION_HEADER: lease.session_id},
     )
-
-
-def _worker_lost() -> pipe.Goodbye:
-    goodbye = m.failure(errors.WorkerLost())
-    return pipe.Goodbye(goodbye.texts, goodbye.code)
 
 
 def _replaying(socket: WebSocket, first: str) -> WebSocket:
@@ -218,7 +234,7 @@ async def _perform(wire: Wire, house: House, spec: SessionSpec, offer: m.Offer) 
 async def _talk(wire: Wire, session: LiveSession) -> None:
     listening = asyncio.create_task(_listen(wire, session))
     try:
-        over = await _tell(wire, session)
+        over = await tell(wire, session, act)
         if over.reason is EndReason.PEER_LOST:
             await asyncio.wait({listening}, timeout=LEAVING_S)
     finally:
@@ -240,8 +256,19 @@ async def _listen(wire: Wire, session: LiveSession) -> None:
         await session.close(EndReason.FAILED)
 
 
-async def _tell(wire: Wire, session: LiveSession) -> Over:
-    """Session to client. Returns how it ended."""
+class Line(Protocol):
+    """A way to speak to a client. ``send`` raises ClientGone."""
+
+    async def send(self, text: str) -> None:
+        """Say something."""
+
+
+Act = Callable[[LiveSession, m.ClientMessage], str | None]
+"""Does what a client's message asks; returns the reply."""
+
+
+async def tell(wire: Line, session: LiveSession, obey: Act) -> Over:
+    """Session to client. Returns how it ended. ``obey`` does what comes on data channels."""
     async for event in session.events():
         match event:
             case Speaking(on):
@@ -249,7 +276,7 @@ async def _tell(wire: Wire, session: LiveSession) -> Over:
             case Backlog():
                 await wire.send(m.BACKLOG_FULL)
             case Command(message, reply):
-                if answer := act(session, m.parse(message)):
+                if answer := obey(session, m.parse(message)):
                     cast("Callable[[str], None]", reply)(answer)
             case Over():
                 return event
