@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -81,7 +82,7 @@ def show(reports: Sequence[Report], console: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=report.name, title_justify="left", title_style="bold")
+    table = Table(title=report.name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
     for name in report.rows[0]:
         table.add_column(name.replace("_", " "), justify="right")
     for row in report.rows:

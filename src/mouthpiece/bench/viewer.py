@@ -83,8 +83,8 @@ def wait_for(process: subprocess.Popen[str], word: str) -> str:
 
 def outcome(process: subprocess.Popen[str]) -> Outcome:
     """What they saw, when they are done."""
-    said = json.loads(wait_for(process, "outcome"))
-    process.wait(30)
+    with process:
+        said = json.loads(wait_for(process, "outcome"))
     return Outcome([Received(**one) for one in said["viewers"]], said["cpu_s"])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -12,6 +13,8 @@ from mouthpiece.bench.report import Report, show, to_json
 
 bench = typer.Typer(help="Measure this machine: cost, latency, sync, rendering, memory.", no_args_is_help=True)
 _progress = Console(stderr=True, highlight=False)
+PIPED_WIDTH: Final = 200
+"""Columns of a table that goes into a file: none is cut."""
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of tables")]
 
@@ -61,4 +64,4 @@ def _report(measure: Callable[[], Report], as_json: bool) -> None:
     if as_json:
         typer.echo(to_json([report]))
     else:
-        show([report], Console())
+        show([report], Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mouthpiece.cli import doctor, keys, lipsync, serve
+from mouthpiece.cli import bench, doctor, keys, lipsync, serve
 
 app = typer.Typer(
     name="mouthpiece",
@@ -18,6 +18,7 @@ app.command(hidden=True)(serve.worker)
 app.command()(doctor.doctor)
 app.command()(lipsync.lipsync)
 app.add_typer(keys.app, name="keys")
+app.add_typer(bench.bench, name="bench")
 
 
 @app.callback()

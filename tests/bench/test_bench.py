@@ -1,0 +1,73 @@
+"""Every bench runs on the real thing and prints what a script can read. Its numbers are the machine's, not a test's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.browser import chromium
+from typer.testing import CliRunner
+
+from mouthpiece.bench.sessions import quantile_ms, total
+from mouthpiece.cli.main import app
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def bench(*words: str) -> dict[str, Any]:
+    """The one report of a bench that was asked for JSON."""
+    done = CliRunner().invoke(app, ["bench", *words, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["machine"]["cores"] >= 1
+    (report,) = said["reports"]
+    assert report["name"] == words[0]
+    assert {"what", "aim", "measured", "met"} == set(report["aims"][0])
+    return dict(report)
+
+
+def test_sessions_tells_cost_by_stage_and_against_the_bare_encoders() -> None:
+    report = bench("sessions", "--talking", "1", "--idle", "1,2", "--seconds", "2")
+    talking, alone, pair = report["rows"]
+    assert [row["kind"] for row in report["rows"]] == ["talking", "idle", "idle"]
+    assert talking["cpu_s_per_s"] > alone["cpu_s_per_s"] > 0
+    assert pair["sessions"] == 2
+    assert talking["x_encoders"] > 1, "everything costs more than a part of it"
+    assert all(talking[stage] > 0 for stage in ("sound", "mouth", "draw", "encode"))
+    assert 10 < alone["fps"] < 26
+    assert any("further idle session" in aim["what"] for aim in report["aims"])
+
+
+def test_memory_tells_of_one_more_and_of_what_stays() -> None:
+    rows = {row["state"]: row["rss_mb"] for row in bench("memory", "--cycles", "8")["rows"]}
+    assert rows["8 sessions"] > rows["one session"] > 50
+
+
+def test_sync_sees_every_mark() -> None:
+    (row,) = bench("sync", "--seconds", "8")["rows"]
+    assert row["marks"] >= 4
+    assert abs(row["median_ms"]) < 100, "a picture of another second would be off by more"
+
+
+@pytest.mark.browser
+def test_latency_measures_what_a_viewer_in_chromium_sees_and_hears() -> None:
+    chromium()
+    rows = {row["what"]: row for row in bench("latency", "--rounds", "1")["rows"]}
+    assert 0 < rows["offer to first picture, Python peer"]["p50_ms"] < 10_000
+    assert rows["sent to first sound, Chromium"]["p50_ms"] > 0
+    assert rows["sent to mouth 30 % open, Chromium"]["p50_ms"] > 0
+
+
+def test_tables_are_for_people() -> None:
+    done = CliRunner().invoke(app, ["bench", "sync", "--seconds", "6"])
+    assert done.exit_code == 0
+    assert "drift" in done.stdout
+    assert "{" not in done.stdout
+
+
+def test_a_quantile_is_read_from_a_histogram_of_several_workers() -> None:
+    counts = {'s_bucket{le="0.001",worker="a"}': 50.0, 's_bucket{le="0.002",worker="a"}': 100.0}
+    both = counts | {'s_bucket{le="0.001",worker="b"}': 50.0, 's_bucket{le="0.002",worker="b"}': 100.0}
+    assert quantile_ms(both, "s", 0.75) == pytest.approx(1.5)
+    assert total({'c{x="1"}': 1.0, 'c{x="2"}': 2.0, "cc": 9.0}, "c") == 3.0
