@@ -110,6 +110,12 @@ class NotFound(MouthpieceError):
     code, text = "NOT_FOUND", "no such {what}"
 
 
+class RenderFailed(NotFound):
+    """A video that was ordered and could not be made."""
+
+    code, text = "RENDER_FAILED", "the video could not be made: {reason}"
+
+
 # --- what the server can do now ------------------------------------------------------------------------------------
 class Unavailable(MouthpieceError):
     """The server cannot do this now; trying later may work."""
@@ -127,6 +133,18 @@ class RateLimited(Unavailable):
     """The account is over its own limit."""
 
     code, text = "RATE_LIMITED", "rate limit reached: {reason}; retry in {retry_s} s"
+
+
+class QueueFull(Unavailable):
+    """As many jobs wait as may wait."""
+
+    code, text = "QUEUE_FULL", "the queue is full: retry in {retry_s} s"
+
+
+class StorageFull(Unavailable):
+    """Finished videos take all the space that they may have."""
+
+    code, text = "STORAGE_FULL", "the space for videos is used up: retry in {retry_s} s"
 
 
 class Draining(Unavailable):

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from mouthpiece.app.door import FrontDoor, PerMinute
 from mouthpiece.app.faces import ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.media import background, open_stage, settle, status
+from mouthpiece.app.render import open_desk
 from mouthpiece.app.serve import WORKER_SETTINGS
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.cluster.book import Placement
@@ -88,13 +89,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await host.start()
         background(stack, _note_losses(host, store))
         state = State()
-        house = _house(
-            settings, store, Seat(metrics.GATEWAY, stage, host, lambda: state.draining), _ice(settings, stun)
-        )
+        voice = EspeakVoice(settings.voice)
+        stack.push_async_callback(voice.close)
+        films = await open_desk(settings, store, stack)
+        seat = Seat(metrics.GATEWAY, stage, host, lambda: state.draining)
+        house = replace(_house(settings, store, seat, _ice(settings, stun)), films=films, voice=voice)
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
-        _mount_pages(app, house, settings, stack)
+        web.mount(app, web.Pages(house.door.admit, catalog.load, voice))
         settle()
         yield Gateway(app, settings, host, stage, access, first_key, state)
 
@@ -218,12 +221,6 @@ def _all_metrics(
 async def _page_account(store: Store) -> str | None:
     account = await store.keys.first_account()
     return None if account is None else account.id
-
-
-def _mount_pages(app: FastAPI, house: House, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
-    voice = EspeakVoice(settings.voice)
-    stack.push_async_callback(voice.close)
-    web.mount(app, web.Pages(house.door.admit, catalog.load, voice))
 
 
 # --- a worker ------------------------------------------------------------------------------------------------------

@@ -45,9 +45,14 @@ def load(face_id: str) -> MeshFace:
     return _load(find(face_id).alias)
 
 
+def pack_bytes(face_id: str) -> bytes:
+    """The pack file of a shipped face by id or alias. Raises InvalidFace."""
+    return (files(__package__) / "packs" / f"{find(face_id).alias}.face").read_bytes()
+
+
 @lru_cache(maxsize=len(SHIPPED))
 def _load(alias: str) -> MeshFace:
-    return MeshFace.from_bytes((files(__package__) / "packs" / f"{alias}.face").read_bytes())
+    return MeshFace.from_bytes(pack_bytes(alias))
 
 
 def warm() -> None:

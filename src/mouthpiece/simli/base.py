@@ -8,6 +8,8 @@ from typing import Protocol
 
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.live.base import Stage
+from mouthpiece.providers.espeak import EspeakVoice
+from mouthpiece.render.desk import RenderDesk
 from mouthpiece.settings import LimitSettings
 from mouthpiece.simli.tokens import SessionTokens
 from mouthpiece.store.history import SessionRecord
@@ -84,6 +86,7 @@ class House:
     ``stage`` is where sessions run that are placed here; None: all are placed elsewhere.
     ``ice`` answers the ICE list for the host name by which the client reached us. ``draining``: the server is about
     to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
+    ``films`` and ``voice`` make videos; None in a worker, which answers no HTTP.
     """
 
     door: Door
@@ -99,3 +102,5 @@ class House:
     worker_id: str
     draining: Callable[[], bool]
     clock: Callable[[], float]
+    films: RenderDesk | None = None
+    voice: EspeakVoice | None = None

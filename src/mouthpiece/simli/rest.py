@@ -33,6 +33,8 @@ from mouthpiece.store.history import SessionRecord
 FAULTS: dict[int | str, dict[str, object]] = {
     400: {"model": schemas.ErrorReply, "description": "a face or a value that cannot be used"},
     401: {"model": schemas.ErrorReply, "description": "no API key, or one that is unknown"},
+    404: {"model": schemas.ErrorReply, "description": "no such thing, or not yet: then Retry-After says how long"},
+    413: {"model": schemas.ErrorReply, "description": "a body or a duration is over its limit"},
     422: {"model": schemas.ValidationReply, "description": "the request has the wrong shape"},
     429: {"model": schemas.ErrorReply, "description": "the account is over its limit; Retry-After says how long"},
     503: {"model": schemas.ErrorReply, "description": "server overloaded; Retry-After says how long"},
@@ -45,16 +47,16 @@ def faults(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 # --- who asks ------------------------------------------------------------------------------------------------------
-_header = APIKeyHeader(name="x-simli-api-key", scheme_name="ApiKeyAuth", auto_error=False)
+key_header = APIKeyHeader(name="x-simli-api-key", scheme_name="ApiKeyAuth", auto_error=False)
 
 
-async def caller(request: Request, key: Annotated[str | None, Depends(_header)]) -> Caller:
+async def caller(request: Request, key: Annotated[str | None, Depends(key_header)]) -> Caller:
     """Who asks. An API key (or page token) is looked for in both headers, then the JSON body, then the query.
 
     Raises InvalidApiKey.
     """
     house: House = request.app.state.house
-    credential = key or request.headers.get("api-key") or await _body_key(request) or _query_key(request)
+    credential = key or request.headers.get("api-key") or await _body_key(request) or query_key(request)
     if not credential:
         raise InvalidApiKey
     return await house.door.admit(credential)
@@ -64,24 +66,30 @@ async def _body_key(request: Request) -> str | None:
     if "json" not in request.headers.get("content-type", ""):
         return None
     try:
-        body = await request.json()
+        return key_in(await request.json())
     except (ValueError, RecursionError):
         return None
+
+
+def key_in(body: object) -> str | None:
+    """The API key in a JSON body."""
     keys = [body.get(name) for name in ("apiKey", "simliAPIKey")] if isinstance(body, dict) else []
     return next((key for key in keys if isinstance(key, str) and key), None)
 
 
-def _query_key(request: Request) -> str | None:
+def query_key(request: Request) -> str | None:
+    """The API key in the query."""
     return request.query_params.get("apiKey") or request.query_params.get("api_key")
 
 
-def _house(request: Request) -> House:
+def in_house(request: Request) -> House:
+    """The house behind the front end."""
     house: House = request.app.state.house
     return house
 
 
 Asking = Annotated[Caller, Depends(caller)]
-InHouse = Annotated[House, Depends(_house)]
+InHouse = Annotated[House, Depends(in_house)]
 
 router = APIRouter(tags=["Simli v2"])
 
@@ -107,14 +115,14 @@ async def make_token(asked: schemas.TokenRequest, who: Caller, house: House) -> 
     await house.limiter.hit(who.account)
     if asked.audioInputFormat.lower() != "pcm16":
         raise BadInput(reason=f"audioInputFormat {asked.audioInputFormat[:20]} is not supported: send pcm16")
-    face, emotion = await _face_and_emotion(asked.faceId, who.account, house)
+    face, emotion = await face_and_emotion(asked.faceId, who.account, house)
     await _admit(who.account, house)
     claims = _claims(asked, who, int(house.clock()), (face.face_id, emotion))
     return schemas.TokenReply(session_token=house.tokens.make(claims), warnings=list(warnings(asked)) or None)
 
 
-async def _face_and_emotion(named: str, account: str, house: House) -> tuple[FaceEntry, str]:
-    """``faceId`` may be ``face/emotion``, each an id or a name."""
+async def face_and_emotion(named: str, account: str, house: House) -> tuple[FaceEntry, str]:
+    """``faceId`` may be ``face/emotion``, each an id or a name. Raises InvalidFace, InvalidEmotion."""
     face_id, _, emotion_id = named.partition("/")
     face = await house.faces.find(face_id, account)
     emotion = presets.EMOTIONS.get(emotion_id.lower()) if emotion_id else presets.NATURAL
@@ -161,7 +169,7 @@ def _claims(asked: schemas.TokenRequest, who: Caller, now: int, face: tuple[str,
 
 def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     """What will not be quite as asked for, in words for people."""
-    said = [f"camera {what}; applied as is" for what in _camera_faults(asked.camera)]
+    said = [f"camera {what}; applied as is" for what in _camerafaults(asked.camera)]
     if asked.camera is not None and asked.camera != schemas.CameraRequest():
         said.append("the selected face does not support camera settings: they have no effect")
     if (asked.avatar_position_x, asked.avatar_position_y) != (0.5, 1.0):
@@ -178,7 +186,7 @@ def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     return said
 
 
-def _camera_faults(camera: schemas.CameraRequest | None) -> Sequence[str]:
+def _camerafaults(camera: schemas.CameraRequest | None) -> Sequence[str]:
     if camera is None:
         return []
     faults = [

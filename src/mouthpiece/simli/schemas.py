@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,6 +23,15 @@ class Lenient(BaseModel):
     @classmethod
     def _drop_nulls(cls, value: object) -> object:
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+Shaped = TypeVar("Shaped")
+
+
+def _shaped(asked: Shaped, width: int, height: int) -> Shaped:
+    if not any(abs(width * down - height * across) <= max(across, down) for across, down in _SHAPES):
+        raise ValueError("streaming_width and streaming_height must be 1:1, 16:9 or 9:16")
+    return asked
 
 
 class CameraRequest(Lenient):
@@ -79,10 +88,7 @@ class TokenRequest(Lenient):
 
     @model_validator(mode="after")
     def _one_of_the_shapes(self) -> Self:
-        width, height = self.streaming_width, self.streaming_height
-        if not any(abs(width * down - height * across) <= max(across, down) for across, down in _SHAPES):
-            raise ValueError("streaming_width and streaming_height must be 1:1, 16:9 or 9:16")
-        return self
+        return _shaped(self, self.streaming_width, self.streaming_height)
 
     @property
     def max_length_s(self) -> int:
@@ -93,6 +99,51 @@ class TokenRequest(Lenient):
     def max_idle_s(self) -> int:
         """Seconds, a day at the most."""
         return min(self.maxIdleTime, _DAY_S)
+
+
+class AudioRequest(Lenient):
+    """A film of a sound file."""
+
+    faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
+    audioBase64: str = Field(description="the file, base64; standard or URL-safe")
+    audioFormat: str = Field(pattern="(?i)^(pcm16|pcm32|wav|mp3|ogg)$", description="pcm16, pcm32, wav, mp3 or ogg")
+    audioSampleRate: int = Field(16_000, description="of pcm16 and pcm32; the others say theirs themselves")
+    audioChannelCount: int = Field(1, description="of pcm16 and pcm32")
+    videoStartingFrame: int = Field(0, ge=0, le=10**9, description="the first idle picture")
+    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    apiKey: str | None = Field(None, max_length=1000, description="instead of the header")
+    simliAPIKey: str | None = Field(None, max_length=1000, description="instead of the header")
+
+    @model_validator(mode="after")
+    def _one_of_the_shapes(self) -> Self:
+        return _shaped(self, self.streaming_width, self.streaming_height)
+
+
+class TextRequest(Lenient):
+    """A film of a text, spoken by the embedded voice. Ours."""
+
+    faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
+    text: str = Field(min_length=1, description="what to say")
+    voice: str | None = Field(None, max_length=100, description="a language of `GET /speech/voices`: en-us, en-us+f3")
+    rate: int | None = Field(None, ge=80, le=450, description="words a minute")
+    pitch: int | None = Field(None, ge=0, le=99)
+    videoStartingFrame: int = Field(0, ge=0, le=10**9, description="the first idle picture")
+    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    apiKey: str | None = Field(None, max_length=1000, description="instead of the header")
+    simliAPIKey: str | None = Field(None, max_length=1000, description="instead of the header")
+
+    @model_validator(mode="after")
+    def _one_of_the_shapes(self) -> Self:
+        return _shaped(self, self.streaming_width, self.streaming_height)
+
+
+class FilmReply(BaseModel):
+    """Where the film is: the playlist can be played while it is rendered, the MP4 is there at the end."""
+
+    hls_url: str
+    mp4_url: str
 
 
 class TokenReply(BaseModel):

@@ -34,7 +34,7 @@ _OVER = (JobState.DONE, JobState.FAILED)
 class Job:
     """A render job. ``id`` is its destination in the URLs; ``request`` all that is needed to begin again (JSON).
 
-    ``progress`` 0..1; times in unix seconds; ``bytes`` on disk when it is done; ``error`` for people.
+    ``progress`` 0..1; times in unix seconds; ``bytes`` on disk: expected until it is done; ``error`` for people.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Jobs:
     """The render jobs of one database. ``clock`` gives unix seconds."""
 
     def __init__(
-        self, database: Database, *, clock: Callable[[], float] = time.time, lease_s: float = 30.0, attempts: int = 2
+        self, database: Database, *, clock: Callable[[], float] = time.time, lease_s: float = 15.0, attempts: int = 2
     ) -> None:
         self._database = database
         self._clock = clock
@@ -68,7 +68,7 @@ class Jobs:
         """Queue a job now. False: ``max_queue`` jobs wait already (of everybody), and it was not queued."""
         row: dict[str, object] = {"id": job.id, "account": job.account, "face_id": job.face_id}
         row |= {"request": json.dumps(job.request), "state": JobState.QUEUED, "created": self._clock()}
-        row |= {"progress": 0.0, "bytes": 0, "attempts": 0}
+        row |= {"progress": 0.0, "bytes": job.bytes, "attempts": 0}
         async with self._database.write() as connection:
             if max_queue is not None:
                 await alone(connection, "render queue")
@@ -108,8 +108,12 @@ class Jobs:
 
     async def fail(self, job_id: str, worker: str, error: str) -> bool:
         """The job failed for the reason in ``error``. False: it is not this worker's any more."""
-        values = {"state": JobState.FAILED, "error": error, "finished": self._clock()}
+        values = {"state": JobState.FAILED, "error": error, "finished": self._clock(), "bytes": 0}
         return await self._change(_held(job_id, worker), values) > 0
+
+    async def give_back(self, job_id: str, worker: str) -> None:
+        """What made the job died: queue it again, or fail it after too many attempts."""
+        await self._again(_held(job_id, worker))
 
     async def release(self, worker: str) -> int:
         """The worker stops: queue its running jobs again, as if they had not begun. Returns how many."""
@@ -119,11 +123,13 @@ class Jobs:
 
     async def expire(self) -> int:
         """Queue the jobs whose worker died again, or fail them after too many attempts. Returns how many."""
-        table, now = render_jobs.c, self._clock()
-        dead = and_(table.state == JobState.RUNNING, table.lease_until <= now)
+        table = render_jobs.c
+        return await self._again(and_(table.state == JobState.RUNNING, table.lease_until <= self._clock()))
+
+    async def _again(self, dead: ColumnElement[bool]) -> int:
         error = "the renderer died while it made this: send it again, or a shorter one"
-        failed = {"state": JobState.FAILED, "error": error, "finished": now}
-        count = await self._change(and_(dead, table.attempts >= self._attempts), failed)
+        failed = {"state": JobState.FAILED, "error": error, "finished": self._clock(), "bytes": 0}
+        count = await self._change(and_(dead, render_jobs.c.attempts >= self._attempts), failed)
         return count + await self._change(dead, {"state": JobState.QUEUED, "progress": 0.0})
 
     async def waiting(self) -> int:
@@ -132,7 +138,7 @@ class Jobs:
             return (await connection.execute(_count(render_jobs.c.state == JobState.QUEUED))).scalar_one()
 
     async def used_bytes(self) -> int:
-        """Bytes on disk of all finished jobs."""
+        """Bytes on disk of all jobs, with those that are expected of jobs to come."""
         query = select(func.coalesce(func.sum(render_jobs.c.bytes), 0))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())

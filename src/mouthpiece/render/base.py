@@ -1,0 +1,58 @@
+"""What render jobs are, and where their files lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.media import Look
+
+FOLDER: Final = "films"
+SOUND: Final = "sound.pcm"
+
+_DESTINATION: Final = re.compile(r"[0-9a-f]{32}")
+_SEGMENT: Final = re.compile(r"output\d{5,8}\.ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A film that somebody wants.
+
+    Where it is known what is said: ``phones`` as (sample, IPA) in order, and the samples where words start.
+    """
+
+    account: str
+    look: Look
+    fps: int = 25
+    phones: tuple[tuple[int, str], ...] = ()
+    word_starts: tuple[int, ...] = ()
+
+    def request(self) -> dict[str, object]:
+        """As JSON, to begin again from after a restart."""
+        request = asdict(self)
+        del request["account"]
+        return request
+
+
+def order_of(account: str, request: Mapping[str, Any]) -> Order:
+    """The inverse of ``Order.request``."""
+    phones = tuple((int(sample), str(ipa)) for sample, ipa in request["phones"])
+    return Order(account, Look(**request["look"]), request["fps"], phones, tuple(request["word_starts"]))
+
+
+def blob(destination: str, file: str) -> str:
+    """Where a job's file is kept."""
+    return f"{FOLDER}/{destination}/{file}"
+
+
+def is_destination(text: str) -> bool:
+    """Whether this can be a job's id."""
+    return _DESTINATION.fullmatch(text) is not None
+
+
+def is_file(text: str) -> bool:
+    """Whether viewers may ask for a file of this name."""
+    return text in (MOVIE, PLAYLIST) or _SEGMENT.fullmatch(text) is not None

@@ -1,0 +1,57 @@
+"""A render job's own process: the task as JSON on stdin, one JSON line on stdout for each bit of progress.
+
+It gives way to everything else on the machine, so live sessions do not notice it, and it ends when nobody reads its
+progress any more. Its last line is ``{"done": 1.0, "pictures": n}`` or ``{"error": text}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, Format, Recorder
+from mouthpiece.errors import MouthpieceError
+from mouthpiece.face.mesh_face import MeshFace
+from mouthpiece.lipsync.align import words_of
+from mouthpiece.render.base import order_of
+from mouthpiece.render.film import Scene, film
+
+NICENESS: Final = 19
+
+
+def main() -> None:
+    """Render what stdin says."""
+    os.nice(NICENESS)
+    task = json.load(sys.stdin)
+    try:
+        _say({"done": 1.0, "pictures": _render(task)})
+    except MouthpieceError as error:
+        _say({"error": str(error)})
+        sys.exit(1)
+
+
+def _render(task: dict[str, Any]) -> int:
+    order, folder = order_of("", task["request"]), Path(task["folder"])
+    face = MeshFace.from_bytes(Path(task["face"]).read_bytes())
+    sound = np.asarray(np.memmap(task["sound"], np.int16, "r"))
+    look, words = order.look, words_of(order.phones, order.word_starts)
+    form = Format(look.width, look.height, order.fps)
+    recorder = Recorder(form, [("mp4", folder / MOVIE), ("hls", folder / PLAYLIST)])
+    scene = Scene(look, order.fps, tuple(words))
+    pictures = film(sound, scene, face, recorder, lambda done: _say({"done": round(done, 4)}))
+    recorder.close()
+    return pictures
+
+
+def _say(what: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

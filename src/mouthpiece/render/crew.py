@@ -1,0 +1,249 @@
+"""Who makes the films: takes jobs from the queue, one child process each, and clears away what is old.
+
+Any number of servers may share a queue. A job is leased; when its child dies it is queued again at once, when its whole
+server dies, at the end of the lease; after the second time it fails, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from mouthpiece.errors import MouthpieceError, RenderFailed, Unavailable
+from mouthpiece.render.base import FOLDER, SOUND, blob
+from mouthpiece.render.publish import Publisher
+from mouthpiece.settings import RenderSettings
+from mouthpiece.store.base import Blobs
+from mouthpiece.store.jobs import Job, Jobs
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 2.0
+"""Between looks for jobs that other servers queued."""
+
+SWEEP_EVERY_S: Final = 5.0
+RENEW_SHARE: Final = 4
+"""Leases are renewed this often within their length."""
+
+STALL_S: Final = 60.0
+"""A child that reports nothing for so long is ended. The first report comes after some seconds of compiling."""
+
+COMMAND: Final = (sys.executable, "-m", "mouthpiece.render.child")
+
+
+class _Died(Exception):
+    """The child is gone without having said why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What the crew works with. ``pack``: a face's pack file by id; raises InvalidFace. ``folder``: for work in hand.
+
+    ``clock`` gives unix seconds.
+    """
+
+    jobs: Jobs
+    blobs: Blobs
+    settings: RenderSettings
+    pack: Callable[[str], Awaitable[bytes]]
+    folder: Path
+    command: Sequence[str] = COMMAND
+    clock: Callable[[], float] = time.time
+
+
+class Lease:
+    """Keeps a job ours while the block runs, however long its renderer takes to begin or to go on."""
+
+    def __init__(self, jobs: Jobs, job_id: str, worker: str) -> None:
+        self._jobs = jobs
+        self._job_id = job_id
+        self._worker = worker
+        self._done = 0.0
+        self._lost = False
+
+    def note(self, done: float) -> None:
+        """How far the job is, 0..1. Raises _Died when it is another's by now."""
+        self._done = done
+        if self._lost:
+            raise _Died("its lease ran out")
+
+    async def __aenter__(self) -> Self:
+        self._keeping = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._keeping.cancel()
+        await asyncio.gather(self._keeping, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while not self._lost:
+            with contextlib.suppress(Unavailable):
+                self._lost = not await self._jobs.renew(self._job_id, self._worker, self._done)
+            await asyncio.sleep(self._jobs.lease_s / RENEW_SHARE)
+
+
+class Crew:
+    """The renderers of one server. Belongs to one event loop."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._woken = asyncio.Event()
+        self._worker = uuid.uuid4().hex
+        self._pids: set[int] = set()
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """Processes that render now."""
+        return frozenset(self._pids)
+
+    def wake(self) -> None:
+        """A job was queued."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; then queue again what is in hand."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sweep())
+                for _ in range(self.studio.settings.max_jobs):
+                    tasks.create_task(self._work())
+        finally:
+            with contextlib.suppress(Unavailable):
+                await self.studio.jobs.release(self._worker)
+            shutil.rmtree(self.studio.folder, ignore_errors=True)
+
+    # --- one job after another --------------------------------------------------------------------------------------
+    async def _work(self) -> None:
+        while True:
+            job = await self._next()
+            if job is not None:
+                await self._make(job)
+
+    async def _next(self) -> Job | None:
+        jobs = self.studio.jobs
+        try:
+            if await jobs.waiting() and (job := await jobs.claim(self._worker)):
+                return job
+        except Unavailable as fault:
+            log.warning("no render job can be taken: %s", fault)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
+        self._woken.clear()
+        return None
+
+    async def _make(self, job: Job) -> None:
+        jobs, folder = self.studio.jobs, self.studio.folder / job.id
+        try:
+            async with Lease(jobs, job.id, self._worker) as lease:
+                await self._render(job, folder, lease)
+        except (_Died, Unavailable) as fault:
+            log.warning("a renderer stopped: %s", fault, extra={"job": job.id})
+            await self._excused(jobs.give_back(job.id, self._worker))
+        except MouthpieceError as fault:
+            log.warning("a job failed: %s", fault, extra={"job": job.id})
+            await self._failed(job, str(fault.facts.get("reason", fault)))
+        except Exception:
+            log.exception("a job failed by our fault", extra={"job": job.id})
+            await self._failed(job, "internal error")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _failed(self, job: Job, reason: str) -> None:
+        await self._excused(self.studio.jobs.fail(job.id, self._worker, reason))
+        await self._excused(self._clear(job.id))
+
+    async def _excused(self, doing: Awaitable[object]) -> None:
+        """The lease ends by itself when the database is away."""
+        with contextlib.suppress(Unavailable):
+            await doing
+
+    # --- the child --------------------------------------------------------------------------------------------------
+    async def _render(self, job: Job, folder: Path, lease: Lease) -> None:
+        """Make the files, publish them as they come, and be done. Raises _Died, MouthpieceError."""
+        jobs, began = self.studio.jobs, time.monotonic()
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        publisher = Publisher(self.studio.blobs, job.id, folder)
+        await publisher.begin()
+        async with contextlib.aclosing(self._progress(await self._task(job, folder))) as progress:
+            async for done in progress:
+                lease.note(done)
+                await publisher.update()
+        await publisher.finish()
+        await jobs.finish(job.id, self._worker, publisher.size)
+        await self.studio.blobs.delete(blob(job.id, SOUND))
+        took = round(time.monotonic() - began, 1)
+        log.info("rendered", extra={"job": job.id, "seconds": took, "bytes": publisher.size})
+
+    async def _task(self, job: Job, folder: Path) -> dict[str, object]:
+        sound, face = folder / SOUND, folder / "face"
+        with sound.open("wb") as file:
+            async for piece in self.studio.blobs.stream(blob(job.id, SOUND)):
+                await asyncio.to_thread(file.write, piece)
+        await asyncio.to_thread(face.write_bytes, await self.studio.pack(job.face_id))
+        return {"request": job.request, "sound": str(sound), "face": str(face), "folder": str(folder)}
+
+    async def _progress(self, task: dict[str, object]) -> AsyncGenerator[float, None]:
+        """Run a child; how far it is, 0..1, now and then. Raises _Died, MouthpieceError."""
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(*self.studio.command, stdin=pipe, stdout=pipe)
+        self._pids.add(child.pid)
+        try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(json.dumps(task).encode())
+            child.stdin.close()
+            while line := await _line(child.stdout):
+                yield _understood(line)
+            if code := await child.wait():
+                raise _Died(f"exit {code}")
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+            self._pids.discard(child.pid)
+
+    # --- clearing away ----------------------------------------------------------------------------------------------
+    async def _sweep(self) -> None:
+        """Jobs of servers that died, and films that were kept for long enough."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                if await self.studio.jobs.expire():
+                    self.wake()
+                await self.clear_old()
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def clear_old(self) -> None:
+        """Delete the films that were kept for as long as the setting says. Raises Unavailable."""
+        jobs, keep_s = self.studio.jobs, self.studio.settings.retention_s
+        for job in await jobs.finished(self.studio.clock() - keep_s):
+            await self._clear(job.id)
+            await jobs.delete([job.id])
+
+    async def _clear(self, destination: str) -> None:
+        for name in await self.studio.blobs.list(f"{FOLDER}/{destination}"):
+            await self.studio.blobs.delete(name)
+
+
+async def _line(stdout: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(STALL_S):
+            return await stdout.readline()
+    except TimeoutError:
+        raise _Died(f"nothing was heard of it for {STALL_S:g} s") from None
+
+
+def _understood(line: bytes) -> float:
+    said: dict[str, Any] = json.loads(line)
+    if "error" in said:
+        raise RenderFailed(reason=said["error"])
+    return float(said["done"])

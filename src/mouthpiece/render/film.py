@@ -1,0 +1,123 @@
+"""A film from a file of sound: the session engine driven without waiting.
+
+The whole sound is there, so the lip sync may hear 220 ms of what follows (a live session: 60 ms), and long pieces at
+once, which costs half.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from mouthpiece.face.base import Face
+from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.listen import AudioLipSync
+from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
+from mouthpiece.session.engine import Engine, EngineConfig
+from mouthpiece.session.events import Frame, Sound
+
+PIECE: Final = SAMPLE_RATE
+"""Samples heard ahead at a time, and given to the engine at a time."""
+
+STRIDE: Final = SAMPLE_RATE // 5
+"""Samples between reports of progress."""
+
+LONGEST_TAIL: Final = 2 * SAMPLE_RATE
+"""More than any film goes on after its sound: until speech counts as over and the mouth is shut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is filmed beside the sound. ``words``: what is said, where it is known."""
+
+    look: Look
+    fps: int = 25
+    words: tuple[Word, ...] = ()
+
+
+class Recording(Protocol):
+    """Where pictures and sound go: ``codec.mux.Recorder``."""
+
+    def picture(self, picture: Picture, sample: int) -> None:
+        """The next picture, at media time ``sample``; its data is reused afterwards."""
+
+    def sound(self, pcm: Pcm) -> None:
+        """The next samples."""
+
+
+class Rehearsed:
+    """Lip sync that hears the sound before it is played; see ``lipsync.base.LipSync`` for the contract.
+
+    What is pushed must be the sound given here, then zeros.
+    """
+
+    def __init__(self, sound: Pcm, words: Sequence[Word] = ()) -> None:
+        self._sync = AudioLipSync(patient=True)
+        self._sync.expect(words)
+        self._ahead = _pieces(sound)
+        self._known: deque[tuple[int, MouthPose]] = deque()
+        self._played = 0
+
+    @property
+    def lookahead(self) -> int:
+        """None: the poses are known already."""
+        return 0
+
+    def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
+        """The poses up to the end of these samples."""
+        self._played += len(pcm)
+        out: list[tuple[int, MouthPose]] = []
+        while True:
+            while not self._known:
+                self._known.extend(self._sync.push(next(self._ahead)))
+            if self._known[0][0] > self._played:
+                return out
+            out.append(self._known.popleft())
+
+    def interrupt(self) -> None:
+        """Shut the mouth at once, in all that is known so far."""
+        self._sync.interrupt()
+        self._known = deque((sample, REST) for sample, _ in self._known)
+
+
+def _pieces(sound: Pcm) -> Iterator[Pcm]:
+    for at in range(0, len(sound), PIECE):
+        yield sound[at : at + PIECE]
+    while True:
+        yield np.zeros(PIECE, np.int16)
+
+
+def film(sound: Pcm, scene: Scene, face: Face, recording: Recording, report: Callable[[float], None]) -> int:
+    """Record all of ``sound`` and the moment until the mouth is shut; returns the number of pictures.
+
+    ``report`` is told now and then how much is done, 0..1.
+    """
+    engine = _engine(sound, scene)
+    renderer = face.renderer(scene.look)
+    pieces = range(0, len(sound), PIECE)
+    given = 0
+    while engine.ended is None:
+        while given < len(pieces) and engine.queued < PIECE:
+            engine.push(sound[pieces[given] : pieces[given] + PIECE].tobytes())
+            given += 1
+        if given == len(pieces):
+            engine.finish()
+        heard: list[Pcm] = []
+        for event in engine.advance(engine.now + STRIDE):
+            if isinstance(event, Sound):
+                heard.append(event.pcm)
+            elif isinstance(event, Frame):
+                recording.picture(renderer.draw(event.pose, event.sample / SAMPLE_RATE), event.sample)
+        recording.sound(np.concatenate(heard) if heard else np.zeros(0, np.int16))
+        report(min(1.0, engine.now / max(1, len(sound))))
+    return engine.frames
+
+
+def _engine(sound: Pcm, scene: Scene) -> Engine:
+    whole = len(sound) + LONGEST_TAIL
+    rules = EngineConfig(scene.look, scene.fps, max_length=whole, max_idle=whole, backlog=2 * PIECE)
+    return Engine(rules, Rehearsed(sound, scene.words))

@@ -1,0 +1,179 @@
+"""Films by HTTP: POST /static/audio and /static/text order one, GET /static/hls and /static/mp4 deliver it.
+
+Sources: the OpenAPI of Simli v2; /static/text is ours. See docs/render.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+
+from mouthpiece.codec.decode import AudioKind, AudioSource
+from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.errors import Draining, InvalidApiKey, NotConfigured
+from mouthpiece.media import Look
+from mouthpiece.providers.espeak import EspeakVoice, Manner
+from mouthpiece.render.base import Order
+from mouthpiece.render.delivery import Asked
+from mouthpiece.render.desk import RenderDesk
+from mouthpiece.render.intake import NotJson
+from mouthpiece.simli import schemas
+from mouthpiece.simli.base import Caller, House
+from mouthpiece.simli.rest import Asking, InHouse, face_and_emotion, faults, key_header, key_in, query_key
+
+FILE_FIELD: Final = "audioBase64"
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": schemas.AudioRequest.model_json_schema()}},
+    }
+}
+
+router = APIRouter(tags=["Simli v2"])
+
+
+def _films(house: InHouse) -> RenderDesk:
+    if house.films is None:
+        raise NotConfigured(what="rendering", remedy="ask the server itself, not one of its workers")
+    return house.films
+
+
+def _voice(house: InHouse) -> EspeakVoice:
+    if house.voice is None:
+        raise NotConfigured(what="the voice", remedy="ask the server itself, not one of its workers")
+    return house.voice
+
+
+Films = Annotated[RenderDesk, Depends(_films)]
+Voice = Annotated[EspeakVoice, Depends(_voice)]
+
+
+# --- ordering ------------------------------------------------------------------------------------------------------
+@router.post(
+    "/static/audio",
+    response_model=schemas.FilmReply,
+    responses=faults(400, 401, 413, 422, 429, 503),
+    summary="Film of a sound file",
+    openapi_extra=_BODY,
+)
+async def static_audio(
+    request: Request, house: InHouse, films: Films, key: Annotated[str | None, Depends(key_header)] = None
+) -> schemas.FilmReply:
+    """Render a talking video of a sound file. Answers as soon as the sound is read; the video is made meanwhile."""
+    who = await _early_caller(request, house, key)
+    try:
+        async with films.receive(request.stream(), FILE_FIELD) as body:
+            who = who or await _late_caller(request, house, body.fields)
+            await _admit(who, house)
+            asked = _checked(body.fields)
+            look = await _look(asked, who, house)
+            kind = cast("AudioKind", asked.audioFormat.lower())
+            source = AudioSource(kind, asked.audioSampleRate, asked.audioChannelCount, base64=True)
+            return _urls(request, await films.order_sound(Order(who.account, look, house.fps), body.file, source))
+    except NotJson as error:
+        raise RequestValidationError([_fault(("body",), f"JSON decode error: {error}", "json_invalid")]) from None
+
+
+async def _early_caller(request: Request, house: House, key: str | None) -> Caller | None:
+    """Who asks, if it is said before the body: then the body of a stranger is not received. Raises InvalidApiKey."""
+    credential = key or request.headers.get("api-key") or query_key(request)
+    return await house.door.admit(credential) if credential else None
+
+
+async def _late_caller(request: Request, house: House, fields: object) -> Caller:
+    credential = key_in(fields)
+    if credential is None:
+        raise InvalidApiKey
+    return await house.door.admit(credential)
+
+
+def _checked(fields: dict[str, object]) -> schemas.AudioRequest:
+    try:
+        return schemas.AudioRequest.model_validate(fields)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [_fault(("body", *each["loc"]), each["msg"], each["type"]) for each in error.errors()]
+        ) from None
+
+
+def _fault(loc: tuple[str | int, ...], msg: str, kind: str) -> dict[str, object]:
+    return {"loc": loc, "msg": msg, "type": kind}
+
+
+@router.post(
+    "/static/text",
+    tags=["mouthpiece"],
+    response_model=schemas.FilmReply,
+    responses=faults(400, 401, 413, 422, 429, 503),
+    summary="Film of a text",
+)
+async def static_text(
+    request: Request, asked: schemas.TextRequest, who: Asking, house: InHouse, films: Films, voice: Voice
+) -> schemas.FilmReply:
+    """Render a talking video of a text, spoken by the embedded voice. Not part of Simli's API."""
+    await _admit(who, house)
+    look = await _look(asked, who, house)
+    speech = await voice.speak(asked.text, Manner(asked.voice, asked.rate, asked.pitch))
+    return _urls(request, await films.order_speech(Order(who.account, look, house.fps), speech))
+
+
+async def _admit(who: Caller, house: House) -> None:
+    await house.limiter.hit(who.account)
+    if house.draining():
+        raise Draining(retry_s=house.limits.retry_s)
+
+
+async def _look(asked: schemas.AudioRequest | schemas.TextRequest, who: Caller, house: House) -> Look:
+    face, emotion = await face_and_emotion(asked.faceId, who.account, house)
+    width, height = asked.streaming_width, asked.streaming_height
+    return Look(face.face_id, emotion, width, height, start_frame=asked.videoStartingFrame)
+
+
+def _urls(request: Request, destination: str) -> schemas.FilmReply:
+    """Absolute, by the name under which the caller reached us."""
+    return schemas.FilmReply(
+        hls_url=str(request.url_for("static_hls", destination=destination, file=PLAYLIST)),
+        mp4_url=str(request.url_for("static_mp4", destination=destination, file=MOVIE)),
+    )
+
+
+# --- delivering ----------------------------------------------------------------------------------------------------
+_HLS_TYPES: Final[dict[str, dict[str, str]]] = {"application/x-mpegURL": {}, "video/MP2T": {}}
+
+
+@router.get(
+    "/static/hls/{destination}/{file}",
+    response_class=Response,
+    responses={200: {"content": _HLS_TYPES}, **faults(404, 422)},
+    summary="HLS playlist or segment",
+)
+async def static_hls(request: Request, destination: str, file: str, films: Films) -> Response:
+    """`output.m3u8` grows while the video is rendered; its segments stand beside it. Waits for the first segment."""
+    return await _deliver(request, films, destination, file)
+
+
+@router.get(
+    "/static/mp4/{destination}/{file}",
+    response_class=Response,
+    responses={200: {"content": {"video/mp4": {}}}, 206: {"description": "a range"}, **faults(404, 422)},
+    summary="MP4",
+)
+async def static_mp4(request: Request, destination: str, file: str, films: Films) -> Response:
+    """`output.mp4`, ranges too. Waits for it for up to 30 s, then answers 404 with Retry-After."""
+    return await _deliver(request, films, destination, file)
+
+
+router.head("/static/hls/{destination}/{file}", include_in_schema=False, name="hls_head")(static_hls)
+router.head("/static/mp4/{destination}/{file}", include_in_schema=False, name="mp4_head")(static_mp4)
+
+
+async def _deliver(request: Request, films: RenderDesk, destination: str, file: str) -> Response:
+    asked = Asked(request.headers.get("range"), request.headers.get("if-range"))
+    found = await films.fetch(destination, file, asked)
+    if request.method == "HEAD" or found.status == 416:
+        return Response(None, found.status, found.headers)
+    return StreamingResponse(found.body, found.status, found.headers)
