@@ -64,6 +64,15 @@ async def static_audio(
     request: Request, house: InHouse, films: Films, key: Annotated[str | None, Depends(key_header)] = None
 ) -> schemas.FilmReply:
     """Render a talking video of a sound file. Answers as soon as the sound is read; the video is made meanwhile."""
+    return urls(request, await order_file(request, house, films, key))
+
+
+async def order_file(request: Request, house: House, films: RenderDesk, key: str | None) -> str:
+    """Order what the body says (an ``AudioRequest``); the destination. The body has not been read before.
+
+    Raises InvalidApiKey, InvalidFace, InvalidEmotion, InvalidAudio, TooLarge, RateLimited, QueueFull, StorageFull,
+    RequestValidationError.
+    """
     who = await _early_caller(request, house, key)
     try:
         async with films.receive(request.stream(), FILE_FIELD) as body:
@@ -73,7 +82,7 @@ async def static_audio(
             look = await _look(asked, who, house)
             kind = cast("AudioKind", asked.audioFormat.lower())
             source = AudioSource(kind, asked.audioSampleRate, asked.audioChannelCount, base64=True)
-            return _urls(request, await films.order_sound(Order(who.account, look, house.fps), body.file, source))
+            return await films.order_sound(Order(who.account, look, house.fps), body.file, source)
     except NotJson as error:
         raise RequestValidationError([_fault(("body",), f"JSON decode error: {error}", "json_invalid")]) from None
 
@@ -118,7 +127,7 @@ async def static_text(
     await _admit(who, house)
     look = await _look(asked, who, house)
     speech = await voice.speak(asked.text, Manner(asked.voice, asked.rate, asked.pitch))
-    return _urls(request, await films.order_speech(Order(who.account, look, house.fps), speech))
+    return urls(request, await films.order_speech(Order(who.account, look, house.fps), speech))
 
 
 async def _admit(who: Caller, house: House) -> None:
@@ -133,11 +142,14 @@ async def _look(asked: schemas.AudioRequest | schemas.TextRequest, who: Caller, 
     return Look(face.face_id, emotion, width, height, start_frame=asked.videoStartingFrame)
 
 
-def _urls(request: Request, destination: str) -> schemas.FilmReply:
-    """Absolute, by the name under which the caller reached us."""
+def urls(
+    request: Request, destination: str, routes: tuple[str, str] = ("static_hls", "static_mp4")
+) -> schemas.FilmReply:
+    """Absolute, by the name under which the caller reached us. ``routes``: names of the routes that deliver."""
+    hls, mp4 = routes
     return schemas.FilmReply(
-        hls_url=str(request.url_for("static_hls", destination=destination, file=PLAYLIST)),
-        mp4_url=str(request.url_for("static_mp4", destination=destination, file=MOVIE)),
+        hls_url=str(request.url_for(hls, destination=destination, file=PLAYLIST)),
+        mp4_url=str(request.url_for(mp4, destination=destination, file=MOVIE)),
     )
 
 
@@ -153,7 +165,7 @@ _HLS_TYPES: Final[dict[str, dict[str, str]]] = {"application/x-mpegURL": {}, "vi
 )
 async def static_hls(request: Request, destination: str, file: str, films: Films) -> Response:
     """`output.m3u8` grows while the video is rendered; its segments stand beside it. Waits for the first segment."""
-    return await _deliver(request, films, destination, file)
+    return await deliver(request, films, destination, file)
 
 
 @router.get(
@@ -164,14 +176,15 @@ async def static_hls(request: Request, destination: str, file: str, films: Films
 )
 async def static_mp4(request: Request, destination: str, file: str, films: Films) -> Response:
     """`output.mp4`, ranges too. Waits for it for up to 30 s, then answers 404 with Retry-After."""
-    return await _deliver(request, films, destination, file)
+    return await deliver(request, films, destination, file)
 
 
 router.head("/static/hls/{destination}/{file}", include_in_schema=False, name="hls_head")(static_hls)
 router.head("/static/mp4/{destination}/{file}", include_in_schema=False, name="mp4_head")(static_mp4)
 
 
-async def _deliver(request: Request, films: RenderDesk, destination: str, file: str) -> Response:
+async def deliver(request: Request, films: RenderDesk, destination: str, file: str) -> Response:
+    """A file of a film, or the part of it that is asked for. Raises NotFound, RenderFailed, NotReady."""
     asked = Asked(request.headers.get("range"), request.headers.get("if-range"))
     found = await films.fetch(destination, file, asked)
     if request.method == "HEAD" or found.status == 416:
