@@ -38,7 +38,7 @@ def test_pieces_of_any_size_and_visemes_told_late_give_the_same_poses(
     poses: list[tuple[int, MouthPose]] = []
     for start in range(0, len(pcm), piece):
         due = sum(span.start < start + piece + 16_000 for span in spans)
-        sync.cue(spans[told:due])
+        sync.tell(spans[told:due])
         told = due
         poses += sync.push(pcm[start : start + piece])
     assert poses == follow_visemes(spans).push(pcm)

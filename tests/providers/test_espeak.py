@@ -13,8 +13,12 @@ import pytest
 import pytest_asyncio
 
 from mouthpiece.errors import BadInput, TooLarge, Unavailable
-from mouthpiece.media import SAMPLE_RATE
+from mouthpiece.lipsync import open_lipsync
+from mouthpiece.lipsync.visemes import lip_gap
+from mouthpiece.media import SAMPLE_RATE, TICK, Look
 from mouthpiece.providers.espeak import EspeakVoice, Manner, Speech
+from mouthpiece.session.engine import Engine, EngineConfig
+from mouthpiece.session.events import Frame, Sound
 from mouthpiece.settings import VoiceSettings
 
 LONG = "Peter Piper picked a peck of pickled peppers. " * 90
@@ -198,3 +202,28 @@ async def test_another_program_can_take_the_helper_s_place() -> None:
     assert speech.phones[0].sample == 2
     assert speech.words[0].start == 0
     await voice.close()
+
+
+@pytest.mark.parametrize("idle_ticks", [10, 11])
+async def test_a_script_closes_the_lips_of_an_avatar_that_says_it(voice: EspeakVoice, idle_ticks: int) -> None:
+    """From text to the pictures of a session at 25 a second: every p, b and m is seen shut."""
+    speech = await voice.speak("Maybe Papa brought five big apples to my mother.")
+    engine = Engine(EngineConfig(Look("any")), open_lipsync())
+    engine.advance(idle_ticks * TICK)
+    engine.push(speech.pcm.tobytes(), speech.script)
+    events = engine.advance(len(speech.pcm) + 2 * SAMPLE_RATE)
+    sounds = [e for e in events if isinstance(e, Sound)]
+    played = np.concatenate([s.pcm for s in sounds])
+    begins = sounds[0].sample + int(np.flatnonzero(played)[0]) - int(np.flatnonzero(speech.pcm)[0])
+    gaps = {e.sample - begins: lip_gap(e.pose) for e in events if isinstance(e, Frame)}
+    lips = [p for p in speech.timed_phones if p.ipa.strip("ˈˌ") in {"p", "b", "m"}]
+    assert len(lips) == 9
+    for phone in lips:
+        assert min(gap for at, gap in gaps.items() if phone.start - 320 <= at < phone.end + 320) < 0.3, phone
+    assert max(gaps.values()) > 4.0
+
+
+async def test_the_words_of_somebody_elses_speech_can_be_looked_up(voice: EspeakVoice) -> None:
+    words = await voice.pronounce("Hello big world")
+    assert len(words) == 3
+    assert len(words[1].phones) == 3

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
+from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.script import Script
+from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, TICK, Look, MouthPose, Pcm, frame_sample
 from mouthpiece.session.engine import Engine, EngineConfig
 from mouthpiece.session.events import Backlogged, Ended, EndReason, Event, Frame, Silent, Sound, Spoke
@@ -27,6 +30,8 @@ class LevelLipSync:
         self._base = 0
         self.pushed = 0
         self.interrupted_at: list[int] = []
+        self.cued: dict[int, tuple[int, str]] = {}
+        self.expected: list[tuple[int, Word]] = []
 
     def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
         self._heard = np.concatenate((self._heard, pcm))
@@ -39,6 +44,14 @@ class LevelLipSync:
         self._heard = self._heard[max(0, self._next - self._base - 160) :]
         self._base = self.pushed - len(self._heard)
         return out
+
+    def cue(self, visemes: Sequence[TimedViseme]) -> None:
+        now = self.pushed
+        self.cued = {start: v for start, v in self.cued.items() if start < now}
+        self.cued |= {v.start + now: (v.end + now, v.viseme) for v in visemes}
+
+    def expect(self, words: Sequence[Word]) -> None:
+        self.expected += [(self.pushed, word) for word in words]
 
     def interrupt(self) -> None:
         self.interrupted_at.append(self.pushed)
@@ -374,3 +387,60 @@ def test_a_late_driver_gets_every_tick_it_missed() -> None:
     events = e.advance(S)
     assert np.array_equal(played(events), said)
     assert len(only(Frame, events)) == 25
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+PHONES = tuple(TimedViseme(start, start + 1_000, "PP") for start in range(0, 20_000, 2_000))
+
+
+def test_a_script_reaches_the_mouth_at_the_samples_of_its_sound() -> None:
+    lipsync = LevelLipSync()
+    e = Engine(EngineConfig(LOOK), lipsync)
+    run(e, 0.2)
+    e.push(speech(24_000).tobytes(), Script(PHONES, (Word((1, 2)),)))
+    run(e, 2.0)
+    first = min(lipsync.cued)
+    assert sorted(start - first for start in lipsync.cued) == [v.start for v in PHONES]
+    assert lipsync.expected == [(first, Word((1, 2)))]
+
+
+def test_a_script_that_comes_before_its_sound_waits_for_it() -> None:
+    lipsync = LevelLipSync()
+    e = Engine(EngineConfig(LOOK), lipsync)
+    e.push(speech(8_000).tobytes())
+    e.cue(Script(PHONES[:2]))
+    e.push(speech(8_000).tobytes())
+    run(e, 2.0)
+    assert sorted(start for start in lipsync.cued) == [8_000, 10_000]
+
+
+def test_a_gap_in_the_sound_moves_what_is_said_after_it() -> None:
+    lipsync = LevelLipSync()
+    e = Engine(EngineConfig(LOOK), lipsync)
+    e.push(speech(8_000).tobytes(), Script(PHONES))
+    run(e, 1.0)
+    before = lipsync.pushed
+    e.push(speech(12_000).tobytes())
+    run(e, 2.0)
+    late = [start for start in lipsync.cued if start >= 8_000]
+    assert len(late) == 6
+    assert min(late) > before - 2_000  # what the line was padded with is replaced at most
+    assert [start for start in sorted(lipsync.cued) if start < 8_000] == [0, 2_000, 4_000, 6_000]
+
+
+def test_skip_forgets_what_would_be_said_and_play_immediate_brings_its_own() -> None:
+    lipsync = LevelLipSync()
+    e = Engine(EngineConfig(LOOK), lipsync)
+    e.push(speech(24_000).tobytes(), Script(PHONES))
+    run(e, 0.2)
+    e.cue(Script(PHONES[:1], (Word((3,)),)))
+    e.play_immediate(speech(4_000).tobytes())
+    at = lipsync.pushed
+    run(e, 1.0)
+    assert len([start for start in lipsync.cued if start >= at]) == 1
+    assert [word for _, word in lipsync.expected] == [Word((3,))]
+    e.skip()
+    e.push(speech(8_000).tobytes())
+    at = lipsync.pushed
+    run(e, 1.0)
+    assert not [start for start in lipsync.cued if start >= at]

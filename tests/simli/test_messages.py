@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mouthpiece import errors
+from mouthpiece.lipsync.phones import TimedPhone
+from mouthpiece.lipsync.script import Script
 from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages as m
 
@@ -17,6 +19,19 @@ NINE = (0.5, -1.0, 2.0, 1.5, 10.0, 20.0, 30.0, 40.0, 50.0)
 
 def camera(count: int, glide: float | None = None) -> bytes:
     return b"CAM_" + struct.pack(f"<{count}f", *NINE[:count]) + (b"" if glide is None else b"LERP" + floats(glide))
+
+
+PAPA = Script.of_phones([TimedPhone(0, 800, "ˈp"), TimedPhone(800, 900, "")])
+SCRIPTS_THAT_ARE_NONE = [
+    '{"type":"script","phones":7}',
+    '{"type":"script","words":[7]}',
+    '{"type":"script","phones":[[0,1]]}',
+    '{"type":"script","phones":[[5,1,"a"]]}',
+    '{"type":"script","phones":[[0,9,"a"],[8,12,"b"]]}',
+    '{"type":"script","phones":[[0,1e300,"a"]]}',
+    '{"type":"script","phones":[[-5,1,"a"]]}',
+    '{"type":"script","phones":[' + ",".join(["[0,0,0]"] * 20_001) + "]}",
+]
 
 
 def floats(*values: float) -> bytes:
@@ -51,6 +66,9 @@ def floats(*values: float) -> bytes:
         ("FG_mountains", m.Ground("foreground", None)),
         ('{"type":"offer","sdp":"v=0"}', m.Offer("v=0")),
         ('{"sdp": "v=0", "type": "offer", "more": 1}', m.Offer("v=0")),
+        ('{"type":"script"}', m.Said(Script())),
+        ('{"type":"script","phones":[[0,800,"ˈp"],[800,900,""]]}', m.Said(PAPA)),
+        ('{"type":"script","words":["ma"]}', m.Said(Script.of_words(["ma"]))),
     ],
 )
 def test_what_clients_say(said: str | bytes, meant: m.ClientMessage) -> None:
@@ -59,7 +77,19 @@ def test_what_clients_say(said: str | bytes, meant: m.ClientMessage) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["", "skip", "pingpong", "hello", "{", "{}", "[1]", '{"type":"offer"}', '{"type":"offer","sdp":""}', "{" * 100_000],
+    [
+        *SCRIPTS_THAT_ARE_NONE,
+        "",
+        "skip",
+        "pingpong",
+        "hello",
+        "{",
+        "{}",
+        "[1]",
+        '{"type":"offer"}',
+        '{"type":"offer","sdp":""}',
+        "{" * 100_000,
+    ],
 )
 def test_other_text_is_unknown_and_says_why(said: str) -> None:
     meant = m.parse(said)

@@ -13,6 +13,8 @@ from tests.support.twin import ANSWER
 from websockets.exceptions import ConnectionClosed
 
 from mouthpiece import errors
+from mouthpiece.lipsync.phones import TimedPhone
+from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Backlog, Speaking
 from mouthpiece.session.events import EndReason
 
@@ -69,6 +71,14 @@ async def test_what_clients_send_reaches_the_session_in_order(front: Front) -> N
             ("finish", None),
             ("finish", None),
         ]
+
+
+async def test_what_is_said_reaches_the_session_before_its_sound(front: Front) -> None:
+    async with front.session() as (socket, session):
+        await socket.send('{"type":"script","phones":[[0,800,"m"]]}')
+        await socket.send(b"\x01\x02")
+        script = Script.of_phones([TimedPhone(0, 800, "m")])
+        assert await session.heard(2) == [("cue", script), ("audio", b"\x01\x02")]
 
 
 async def test_a_message_of_sixteen_megabytes_is_taken(front: Front) -> None:

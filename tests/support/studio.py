@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mouthpiece.errors import InvalidFace, InvalidOffer
+from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.painter import Canvas, Deliver, Stroke, try_paint
 from mouthpiece.live.stats import Stats
@@ -43,6 +45,12 @@ class TinyLipSync:
             self._heard = self._heard[160:]
             self._next += 160
         return out
+
+    def cue(self, visemes: Sequence[TimedViseme]) -> None:
+        self.cued = list(visemes)
+
+    def expect(self, words: Sequence[Word]) -> None:
+        self.expected = list(words)
 
     def interrupt(self) -> None:
         self._heard[:] = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.errors import InvalidOffer, MouthpieceError
+from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Command, Over, SessionEvent, SessionSpec
 from mouthpiece.session.events import EndReason
 
@@ -35,10 +36,13 @@ class TwinSession:
         self.told.append((what, value))
         self.changed.set()
 
-    def push_audio(self, data: bytes) -> None:
+    def cue(self, script: Script) -> None:
+        self._note("cue", script)
+
+    def push_audio(self, data: bytes, script: Script | None = None) -> None:
         self._note("audio", data)
 
-    def play_immediate(self, data: bytes) -> None:
+    def play_immediate(self, data: bytes, script: Script | None = None) -> None:
         self._note("immediate", data)
 
     def skip(self) -> None:

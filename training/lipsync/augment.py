@@ -143,11 +143,11 @@ def _surround(x: Sound, rng: Rng, others: Sequence[NDArray[np.int16]]) -> Sound:
     """Noise, other voices, music or breath behind the speech."""
     level = np.sqrt((x**2).mean() + 1e-12)
     kind = rng.random()
-    if kind < 0.30:
+    if kind < 0.25:
         return x + noise(rng, len(x)) * level * _db(-rng.uniform(5, 35))
-    if kind < 0.50:
-        return x + babble(rng, len(x), others) * level * _db(-rng.uniform(6, 25))
-    if kind < 0.62:
+    if kind < 0.57:
+        return x + babble(rng, len(x), others, least=int(rng.integers(1, 5))) * level * _db(-rng.uniform(4, 22))
+    if kind < 0.67:
         return x + music(rng, len(x)) * level * _db(-rng.uniform(6, 25))
     return x
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.lipsync import texts, voices
-from training.lipsync.engines import espeak, festival, flite
+from training.lipsync.engines import espeak, festival, flite, neural
 from training.lipsync.speech import Utterance, save
 
 
@@ -51,6 +51,23 @@ def _flite(voice: str, reader: Reader) -> Iterator[list[Utterance]]:
 def _festival(voice: str, reader: Reader) -> Iterator[list[Utterance]]:
     while True:
         yield festival.speak(voice, [reader.next() for _ in range(festival.BATCH)], reader.rng)
+
+
+def neural_speech(voice: str, minutes: float, models: Path, *, test: bool, seed: int) -> list[Utterance]:
+    """Speech of a neural voice, named ``engine:voice``; Kokoro's take turns in several languages."""
+    engine, name = voice.split(":")
+    rng = random.Random(f"{seed} {voice}")
+    speaker = neural.kokoro(name, models) if engine == "kokoro" else neural.piper(name, models)
+    languages = voices.NEURAL_LANGUAGES if engine == "kokoro" else voices.NEURAL_LANGUAGES[:1]
+    readers = {text: Reader(text, test, rng, rng.randrange(1000)) for _, text in languages}
+
+    def said() -> Iterator[list[Utterance]]:
+        while True:
+            language, text = rng.choice(languages)
+            new = neural.speak(speaker, language, readers[text].next(), rng)
+            yield [new] if new else []
+
+    return _until(minutes, said())
 
 
 def recorded(voice: str, minutes: float, *, test: bool, seed: int) -> list[Utterance]:
@@ -119,17 +136,25 @@ def speak_train_set(folder: Path, seed: int, scale: float = 1.0) -> list[Path]:
         path = folder / (voice.replace(":", "_") + ".npz")
         _make(path, lambda v=voice, m=minutes: recorded(v, m * scale, test=False, seed=seed))  # type: ignore[misc]
         made.append(path)
+    for voice, minutes in voices.NEURAL_TRAIN.items():
+        path = folder / (voice.replace(":", "_") + ".npz")
+        _make(path, lambda v=voice, m=minutes: neural_speech(v, m * scale, folder.parent, test=False, seed=seed))  # type: ignore[misc]
+        made.append(path)
     return made
 
 
 def speak_test_set(folder: Path, seed: int, scale: float = 1.0) -> dict[str, list[Path]]:
     """Synthesise the held-out voices; the sets by name: ``recorded`` (four voices) and ``espeak``."""
     folder.mkdir(parents=True, exist_ok=True)
-    sets: dict[str, list[Path]] = {"recorded": [], "espeak": []}
+    sets: dict[str, list[Path]] = {"recorded": [], "neural": [], "espeak": []}
     for voice in voices.RECORDED_TEST:
         path = folder / (voice.replace(":", "_") + ".npz")
         _make(path, lambda v=voice: recorded(v, 6 * scale, test=True, seed=seed))  # type: ignore[misc]
         sets["recorded"].append(path)
+    for voice in voices.NEURAL_TEST:
+        path = folder / (voice.replace(":", "_") + ".npz")
+        _make(path, lambda v=voice: neural_speech(v, 2 * scale, folder.parent, test=True, seed=seed))  # type: ignore[misc]
+        sets["neural"].append(path)
     path = folder / "espeak.npz"
     _make(path, lambda: espeak_test(1.2 * scale, seed))
     sets["espeak"].append(path)

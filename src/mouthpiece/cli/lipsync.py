@@ -16,7 +16,7 @@ from rich.progress import Progress
 from mouthpiece.cli.console import one_line_errors
 from mouthpiece.codec.decode import AudioSource, Decoder, sniff
 from mouthpiece.errors import InvalidAudio
-from mouthpiece.lipsync.align import Word, words_of
+from mouthpiece.lipsync.align import Word
 from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.cues import described, mouth_cues
 from mouthpiece.lipsync.listen import AudioLipSync, Frame
@@ -68,10 +68,9 @@ async def _read(audio: Path, text: str, voice: str) -> tuple[Pcm, list[Word]]:
 async def _words(text: str, voice: str) -> list[Word]:
     speaker = EspeakVoice()
     try:
-        said = await speaker.speak(text, Manner(voice=voice))
+        return await speaker.pronounce(text, Manner(voice=voice))
     finally:
         await speaker.close()
-    return words_of([(p.sample, p.ipa) for p in said.phones], [w.sample for w in said.words])
 
 
 def _frames(pcm: Pcm, words: list[Word], *, live: bool) -> list[Frame]:

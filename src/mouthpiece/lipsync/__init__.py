@@ -22,7 +22,7 @@ def open_lipsync() -> LipSync:
 
 
 def follow_visemes(visemes: Iterable[TimedViseme] = ()) -> TrackLipSync:
-    """Lip sync for one session from visemes that are known (``phones.timed_visemes``); ``cue`` adds more."""
+    """Lip sync for one session from visemes that are known (``phones.timed_visemes``); ``tell`` adds more."""
     from mouthpiece.lipsync.track import TrackLipSync
 
     return TrackLipSync(visemes)

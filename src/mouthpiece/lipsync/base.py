@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import MouthPose, Pcm
 
 POSE_STEP = 160
@@ -27,6 +29,17 @@ class LipSync(Protocol):
 
     def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
         """Feed the next samples, any number of them; return the poses that are now complete."""
+        ...
+
+    def cue(self, visemes: Sequence[TimedViseme]) -> None:
+        """Exact visemes of the sound that is pushed next, counted from its first sample.
+
+        They take the place of all that were told for that sample and later; none: nothing is known of what comes.
+        """
+        ...
+
+    def expect(self, words: Sequence[Word]) -> None:
+        """Words that will be heard next, after those already expected; where they do not fit they change nothing."""
         ...
 
     def interrupt(self) -> None:

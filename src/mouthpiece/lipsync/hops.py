@@ -34,6 +34,11 @@ class Hops:
         """Whether nothing is held: every sample so far is in a hop."""
         return self._fill == 0
 
+    @property
+    def samples(self) -> int:
+        """Samples taken in so far."""
+        return self.count * POSE_STEP + self._fill
+
     def cut(self, pcm: Pcm) -> Iterator[Pcm]:
         """Every hop that these samples complete; each is valid until the next."""
         while len(pcm):

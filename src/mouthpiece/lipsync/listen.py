@@ -2,7 +2,8 @@
 
 The look-ahead of 60 ms is spent like this, for the pose at sample ``s``: the network tells for good what happens in
 the 10 ms from ``s``, and guesses the 40 ms after. Springs lag by some 20 ms and are fed 20 ms early; closures begin
-early enough for a picture to show them. Known words, where there are any, correct what the network tells.
+early enough for a picture to show them. Known words, where there are any, correct what the network tells; visemes
+that the speaker told exactly take its place.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.features import HOP, STEP
 from mouthpiece.lipsync.hops import Hops
 from mouthpiece.lipsync.informed import Informed
+from mouthpiece.lipsync.known import Known, Told, gates_of, shape_of
 from mouthpiece.lipsync.mouth import Mouth
 from mouthpiece.lipsync.neural import Recognizer
 from mouthpiece.lipsync.prosody import Tone, Voice
 from mouthpiece.lipsync.smooth import Gate, Springs, scale_opening
-from mouthpiece.lipsync.visemes import TABLE, Heard
+from mouthpiece.lipsync.visemes import TABLE, Heard, TimedViseme
 from mouthpiece.media import MouthPose, Pcm
 
 _GATE_FROM, _GATE_RANGE = 0.30, 0.25  # probability at which a closure begins, and from there to complete
@@ -60,6 +62,7 @@ class AudioLipSync:
         self._step = np.zeros((STEP // HOP, HOP), np.int16)
         self._recognizer = Recognizer(patient=patient)
         self._informed = Informed()
+        self._known = Known()
         self._told: deque[Heard] = deque()
         self._hear_heard(self._recognizer.silence)
         self._springs, self._closure, self._tuck = Springs(), Gate(), Gate(_LONGEST_TUCK)
@@ -74,6 +77,11 @@ class AudioLipSync:
     def expect(self, words: Sequence[Word]) -> None:
         """Words that will be heard next, after those already expected; where they do not fit they change nothing."""
         self._informed.expect(words)
+
+    def cue(self, visemes: Sequence[TimedViseme]) -> None:
+        """Exact visemes of the sound that is pushed next; see ``base.LipSync``."""
+        if visemes or self._known.active:
+            self._known.cue(self._hops.samples, visemes)
 
     def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
         """Feed the next samples, any number of them; return the poses that are now complete."""
@@ -95,6 +103,7 @@ class AudioLipSync:
         self._step[:] = 0
         self._recognizer.reset()
         self._informed.forget()
+        self._known.forget()
         self._hear_heard(self._recognizer.silence)
         self._voice.interrupt()
         self._mouth.interrupt()
@@ -123,10 +132,19 @@ class AudioLipSync:
 
     def _frame(self, sample: int) -> Frame:
         now, heard, tone = self._hops.count % len(self._step), self._heard, self._voice.now()
-        gates = float(heard.closure[now]), float(heard.tuck[now])
-        return Frame(sample, heard.visemes[now], *gates, heard.shape[now], tone.presence, self._pose(now, tone))
+        told = self._known.pose(sample, jump=tone.presence == 0.0) if self._known.active else None
+        pose = self._pose(now, tone, told)
+        visemes, shape = heard.visemes[now], heard.shape[now]
+        closure, tuck = float(heard.closure[now]), float(heard.tuck[now])
+        if told is not None and told.weight > 0.0:
+            known, w = self._known.visemes(sample), told.weight
+            shut, tucked = gates_of(known)
+            visemes = (visemes * (1 - w) + known * w).astype(np.float32)
+            shape = (shape * (1 - w) + shape_of(known) * w).astype(np.float32)
+            closure, tuck = closure * (1 - w) + shut * w, tuck * (1 - w) + tucked * w
+        return Frame(sample, visemes, closure, tuck, shape, tone.presence, pose)
 
-    def _pose(self, now: int, tone: Tone) -> MouthPose:
+    def _pose(self, now: int, tone: Tone, told: Told | None) -> MouthPose:
         shapes = self._shapes[now + _EARLY]
         if tone.presence == 0.0:
             self._springs.rest()
@@ -136,4 +154,9 @@ class AudioLipSync:
         near = self._gates[now + _GATE_FRAMES.start : now + _GATE_FRAMES.stop].max(axis=0)
         closure, tuck = ((near - _GATE_FROM) / _GATE_RANGE).tolist()
         shapes = self._springs.step(scale_opening(shapes, tone.gain))
-        return self._mouth.show(shapes, self._closure.step(closure), self._tuck.step(tuck), tone)
+        closure, tuck = self._closure.step(closure), self._tuck.step(tuck)
+        if told is not None and told.weight > 0.0:
+            w = told.weight
+            shapes = shapes * (1 - w) + scale_opening(told.shapes, tone.gain) * w
+            closure, tuck = closure * (1 - w) + told.closure * w, tuck * (1 - w) + told.tuck * w
+        return self._mouth.show(shapes, closure, tuck, tone)

@@ -125,3 +125,12 @@ def back_date_stops(phones: Sequence[TimedPhone], pcm: Pcm) -> list[TimedPhone]:
         out[n] = replace(out[n], start=start)
         out[n - 1] = replace(out[n - 1], end=min(out[n - 1].end, start))
     return out
+
+
+def exact_phones(marks: Iterable[tuple[int, str]], pcm: Pcm) -> list[TimedPhone]:
+    """The phones of the whole utterance ``pcm`` from espeak-ng's marks, (sample at 16 kHz, IPA).
+
+    The closures of p, t and k, which it announces at their burst, are found in the sound.
+    """
+    spoken = [(sample, ipa) for sample, ipa in marks if not ipa.startswith("(")]  # "(en)": another language begins
+    return back_date_stops(phones_between(spoken, len(pcm)), pcm)

@@ -25,10 +25,12 @@ from mouthpiece.media import SAMPLE_RATE, MouthPose, Pcm
 _STRENGTH: Final = dict(
     zip(VISEMES, (0.6, 2.2, 2.0, 1.0, 0.6, 0.45, 1.3, 0.8, 0.55, 0.9, 1.5, 1.3, 1.2, 1.5, 1.6), strict=True)
 )
-_LEAD = 480
+LEAD: Final = 480
+"""Samples by which the mouth is ahead of the sound."""
 _PLATEAU = 0.55  # of half the viseme's length
 _RISE, _FALL = 0.045 * SAMPLE_RATE, 0.040 * SAMPLE_RATE  # of the skirts before and after
-_REACH = SAMPLE_RATE // 2  # beyond this a skirt is nothing
+REACH: Final = SAMPLE_RATE // 2
+"""Samples beyond which a skirt is nothing."""
 _REST_PULL = 0.05
 _RAMP = 0.055 * SAMPLE_RATE  # of a closure
 _LEAST_HALF_CLOSURE = 0.022 * SAMPLE_RATE
@@ -74,9 +76,9 @@ class TrackLipSync:
         self._spans: list[TimedViseme] = []
         self._voice = Voice(AHEAD)
         self._mouth = Mouth()
-        self.cue(visemes)
+        self.tell(visemes)
 
-    def cue(self, visemes: Iterable[TimedViseme]) -> None:
+    def tell(self, visemes: Iterable[TimedViseme]) -> None:
         """Add visemes to come."""
         for viseme in visemes:
             insort(self._spans, viseme, key=lambda span: span.start)
@@ -103,9 +105,9 @@ class TrackLipSync:
         self._mouth.interrupt()
 
     def _pose(self, sample: int) -> MouthPose:
-        at, tone = sample + _LEAD, self._voice.now()
-        while self._spans and self._spans[0].end < at - _REACH:
+        at, tone = sample + LEAD, self._voice.now()
+        while self._spans and self._spans[0].end < at - REACH:
             del self._spans[0]
-        near = takewhile(lambda span: span.start < at + _REACH, self._spans)
+        near = takewhile(lambda span: span.start < at + REACH, self._spans)
         shapes, closure, tuck = blend(near, at)
         return self._mouth.show(scale_opening(shapes, tone.gain), closure, tuck, tone)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.lipsync.script import Script
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
 
@@ -76,11 +77,14 @@ class LiveSession(Protocol):
         """Answer a WebRTC offer with complete SDP (all candidates inside). Raises InvalidOffer. Once."""
         ...
 
-    def push_audio(self, data: bytes) -> None:
-        """Queue PCM16LE at 16 kHz, any length: an odd last byte waits for the next call."""
+    def cue(self, script: Script) -> None:
+        """What is said in the sound that is pushed next, whichever way it is pushed."""
 
-    def play_immediate(self, data: bytes) -> None:
-        """Drop the queue and play this now."""
+    def push_audio(self, data: bytes, script: Script | None = None) -> None:
+        """Queue PCM16LE at 16 kHz, any length: an odd last byte waits for the next call. ``script``: what it says."""
+
+    def play_immediate(self, data: bytes, script: Script | None = None) -> None:
+        """Drop the queue and play this now. ``script``: what it says."""
 
     def skip(self) -> None:
         """Stop speaking, drop the queue."""

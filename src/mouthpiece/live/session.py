@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from mouthpiece.errors import InvalidOffer, PeerConnectionLost
+from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Backlog, Command, Over, SessionEvent, SessionSpec, Speaking
 from mouthpiece.live.pictures import Pictures
 from mouthpiece.live.stats import Stats
@@ -106,13 +107,17 @@ class Session:
         if peer.video_codec is not None:
             self._pictures = self._crew.pictures(self, peer.video_codec)
 
-    def push_audio(self, data: bytes) -> None:
+    def cue(self, script: Script) -> None:
         """See ``LiveSession``."""
-        self._engine.push(data)
+        self._engine.cue(script)
 
-    def play_immediate(self, data: bytes) -> None:
+    def push_audio(self, data: bytes, script: Script | None = None) -> None:
         """See ``LiveSession``."""
-        self._engine.play_immediate(data)
+        self._engine.push(data, script)
+
+    def play_immediate(self, data: bytes, script: Script | None = None) -> None:
+        """See ``LiveSession``."""
+        self._engine.play_immediate(data, script)
 
     def skip(self) -> None:
         """See ``LiveSession``."""

@@ -19,6 +19,10 @@ import numpy as np
 
 from mouthpiece.codec.resample import Resampler
 from mouthpiece.errors import BadInput, TooLarge, Unavailable
+from mouthpiece.lipsync.align import Word as SpokenWord
+from mouthpiece.lipsync.align import words_of
+from mouthpiece.lipsync.phones import TimedPhone, exact_phones
+from mouthpiece.lipsync.script import Script
 from mouthpiece.media import SAMPLE_RATE, Pcm
 from mouthpiece.settings import VoiceSettings
 
@@ -67,6 +71,16 @@ class Speech:
     pcm: Pcm
     phones: tuple[Phone, ...] = ()
     words: tuple[Word, ...] = ()
+
+    @property
+    def timed_phones(self) -> list[TimedPhone]:
+        """The phones with their ends, of a whole utterance (not of a piece of one)."""
+        return exact_phones([(phone.sample, phone.ipa) for phone in self.phones], self.pcm)
+
+    @property
+    def script(self) -> Script:
+        """What is said, for whoever pushes the sound of a whole utterance into a session."""
+        return Script.of_phones(self.timed_phones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +143,14 @@ class EspeakVoice:
             except _Died as died:
                 if began or last:
                     raise Unavailable(reason=f"the voice stopped: {died}") from died
+
+    async def pronounce(self, text: str, manner: Manner | None = None) -> list[SpokenWord]:
+        """The words of a text that somebody else says, for ``Script(words=...)``: ``manner`` names the language.
+
+        Raises as ``speak``.
+        """
+        said = await self.speak(text, manner)
+        return words_of([(p.sample, p.ipa) for p in said.phones], [w.sample for w in said.words])
 
     async def voices(self) -> Sequence[VoiceInfo]:
         """Every voice, by language. Raises Unavailable."""

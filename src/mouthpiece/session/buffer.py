@@ -16,6 +16,8 @@ class Backlog:
         self._refusing = False
         self.refused = 0
         """Samples refused so far, over the whole session."""
+        self.taken = 0
+        """Samples that left the queue so far, played or dropped: the position of the next one."""
 
     def __len__(self) -> int:
         """Whole samples queued."""
@@ -41,10 +43,12 @@ class Backlog:
         size = min(n, len(self)) * 2
         pcm = np.frombuffer(bytes(self._bytes[:size]), "<i2").astype(np.int16, copy=False)
         del self._bytes[:size]
+        self.taken += len(pcm)
         self._refusing = self._refusing and len(self) > self._limit * 9 // 10
         return pcm
 
     def clear(self) -> None:
         """Forget all of it."""
+        self.taken += len(self)
         self._bytes.clear()
         self._refusing = False

@@ -18,10 +18,12 @@ from typing import Final
 import numpy as np
 
 from mouthpiece.lipsync.base import LipSync
+from mouthpiece.lipsync.script import Script
 from mouthpiece.media import REST, SAMPLE_RATE, SILENCE_BELOW, TICK, Look, Pcm, frame_sample
 from mouthpiece.session.buffer import Backlog
 from mouthpiece.session.events import Backlogged, Ended, EndReason, Event, Frame, Silent, Sound, Spoke
 from mouthpiece.session.mouth import MouthTrack
+from mouthpiece.session.script import NOTHING, Cue, Scripts
 
 SILENT_AFTER: Final = 300 * SAMPLE_RATE // 1000
 """Samples below -50 dBFS after which speech is over."""
@@ -62,11 +64,13 @@ class Engine:
     def __init__(self, config: EngineConfig, lipsync: LipSync) -> None:
         self._config = config
         self._queue = Backlog(config.backlog)
+        self._scripts = Scripts()
+        self._next_script: Script | None = None
         self._mouth = MouthTrack(lipsync)
         self._line: Pcm = np.zeros(0, np.int16)
         self._real = 0  # samples at the head of the line that came from the client; the rest is padding
         self._padded = DOZE_AFTER  # zeros heard by the lip-sync engine since the last real sample
-        self._heard: list[tuple[int, Pcm]] = []  # entered the line in this tick, for the lip-sync engine
+        self._heard: list[tuple[int, Pcm, Cue]] = []  # entered the line in this tick, for the lip-sync engine
         self._flow = _Flow(TICK + lipsync.lookahead)
         self._played = False  # between the two halves of a tick
         self._real_now = 0  # samples of the tick being played that came from the client
@@ -98,20 +102,36 @@ class Engine:
         """Samples that wait to be played."""
         return len(self._queue) + self._real
 
-    def push(self, data: bytes) -> None:
-        """Queue PCM16LE at 16 kHz, any length. Over the backlog's limit the newest is refused (``Backlogged``)."""
-        if self._ended is None and not self._finishing and self._queue.push(data):
-            self._news.append(Backlogged(self._queue.refused))
+    def push(self, data: bytes, script: Script | None = None) -> None:
+        """Queue PCM16LE at 16 kHz, any length. Over the backlog's limit the newest is refused (``Backlogged``).
 
-    def play_immediate(self, data: bytes) -> None:
+        ``script``: what is said in it.
+        """
+        if self._ended is None and not self._finishing:
+            self.cue(script)
+            if self._next_script is not None:
+                self._scripts.add(self._queue.taken + len(self._queue), self._next_script)
+                self._next_script = None
+            if self._queue.push(data):
+                self._news.append(Backlogged(self._queue.refused))
+
+    def cue(self, script: Script | None) -> None:
+        """What is said in the sound that is pushed next; None changes nothing."""
+        if script is not None:
+            self._next_script = script
+
+    def play_immediate(self, data: bytes, script: Script | None = None) -> None:
         """Forget what is queued and play this at the next tick."""
+        coming = script or self._next_script
         self.skip()
-        self.push(data)
+        self.push(data, coming)
         self._flow.hurry()
 
     def skip(self) -> None:
         """Fall silent at the next tick and forget what is queued."""
         self._queue.clear()
+        self._scripts.clear()
+        self._next_script = None
         if self._real:
             self._real = 0
             self._line = np.zeros(len(self._line), np.int16)
@@ -169,21 +189,22 @@ class Engine:
     def _fill(self) -> None:
         """Keep the line one look-ahead long: with sound when there is some, else with zeros."""
         if self._flow.admit(len(self._queue), playing=self._real > 0, now=self._now, last=self._finishing):
+            position = self._queue.taken
             pcm = self._queue.take(self._flow.length - self._real)
-            self._heard.append((self._now + self._real, pcm))
+            self._heard.append((self._now + self._real, pcm, self._scripts.take(position, len(pcm))))
             self._line = np.concatenate((self._line[: self._real], pcm))
             self._real += len(pcm)
             self._padded = 0
         missing = self._flow.length - len(self._line)
         if missing > 0 and not self._dozing():
             zeros = np.zeros(missing, np.int16)
-            self._heard.append((self._now + len(self._line), zeros))
+            self._heard.append((self._now + len(self._line), zeros, NOTHING))
             self._line = np.concatenate((self._line, zeros))
             self._padded += missing
 
     def _hear(self) -> None:
-        for start, pcm in self._heard:
-            self._mouth.feed(start, pcm)
+        for start, pcm, cue in self._heard:
+            self._mouth.feed(start, pcm, cue)
         self._heard.clear()
 
     def _dozing(self) -> bool:

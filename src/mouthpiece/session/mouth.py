@@ -14,6 +14,7 @@ import numpy as np
 
 from mouthpiece.lipsync.base import POSE_STEP, LipSync
 from mouthpiece.media import REST, MouthPose, Pcm
+from mouthpiece.session.script import NOTHING, Cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,17 @@ class MouthTrack:
         """Samples after a pose's own that must have been fed before it is complete."""
         return self._lipsync.lookahead
 
-    def feed(self, start: int, pcm: Pcm) -> None:
-        """``pcm`` plays at ``start``. Going back replaces what was fed for that time; going forward leaves a pause."""
+    def feed(self, start: int, pcm: Pcm, cue: Cue = NOTHING) -> None:
+        """``pcm`` plays at ``start``. Going back replaces what was fed for that time; going forward leaves a pause.
+
+        ``cue``: what is known of it.
+        """
         last = self._anchors[-1]
         if start - last.played != self._heard - last.heard:
             self._anchor(start)
+        self._lipsync.cue(cue.visemes)
+        if cue.words:
+            self._lipsync.expect(cue.words)
         self._hear(pcm)
 
     def _anchor(self, start: int) -> None:

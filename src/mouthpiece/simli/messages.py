@@ -13,9 +13,12 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from mouthpiece import errors
+from mouthpiece.lipsync.phones import TimedPhone
+from mouthpiece.lipsync.script import Script
 from mouthpiece.session.events import EndReason
 
 Layer = Literal["background", "foreground"]
@@ -44,6 +47,13 @@ class PlayImmediate:
     """PCM to be played now, instead of what is queued."""
 
     pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Ours: what is said in the sound that is sent next."""
+
+    script: Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +104,17 @@ class Unknown:
     reason: str
 
 
-ClientMessage = Offer | Audio | PlayImmediate | Skip | Done | Ping | Camera | Ground | Unknown
+ClientMessage = Offer | Audio | PlayImmediate | Said | Skip | Done | Ping | Camera | Ground | Unknown
 
 _PLAY_IMMEDIATE: Final = b"PLAY_IMMEDIATE"
 _CAMERA: Final = b"CAM_"
 _GLIDE: Final = b"LERP"
 _CAMERA_COUNTS: Final = (4, 7, 9)
 _SIGNALS: Final[Mapping[str, ClientMessage]] = {"SKIP": Skip(), "DONE": Done()}
+MOST_PHONES: Final = 20_000
+"""Phones and words in one script: some twenty minutes of speech."""
+_LONGEST: Final = 1 << 31
+_LONGEST_WORD: Final = 100
 _LAYERS: Final[Mapping[str, Layer]] = {"BG_": "background", "FG_": "foreground"}
 
 
@@ -157,10 +171,32 @@ def _parse_json(text: str) -> ClientMessage:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return Unknown("the message is not JSON")
+    if isinstance(value, dict) and value.get("type") == "script":
+        return _parse_script(value)
     if not isinstance(value, dict) or value.get("type") != "offer":
         return Unknown('the message is not {"type":"offer","sdp":...}')
     sdp = value.get("sdp")
     return Offer(sdp) if isinstance(sdp, str) and sdp else Unknown("the offer has no sdp")
+
+
+def _parse_script(value: Mapping[str, object]) -> ClientMessage:
+    phones, words = value.get("phones", []), value.get("words", [])
+    if not isinstance(phones, list) or not isinstance(words, list) or len(phones) + len(words) > MOST_PHONES:
+        return Unknown(f"a script has lists of phones and words, {MOST_PHONES} at most")
+    timed = [phone for row in phones if (phone := _phone(row)) is not None]
+    if len(timed) < len(phones) or any(b.start < a.end for a, b in pairwise(timed)):
+        return Unknown("a script's phones are [start, end, IPA] in samples at 16 kHz, in order")
+    if not all(isinstance(word, str) and len(word) < _LONGEST_WORD for word in words):
+        return Unknown("a script's words are texts in IPA")
+    return Said(Script(Script.of_phones(timed).visemes, Script.of_words(words).words))
+
+
+def _phone(row: object) -> TimedPhone | None:
+    match row:
+        case [int(start), int(end), str(ipa)] if 0 <= start <= end < _LONGEST and len(ipa) < _LONGEST_WORD:
+            return TimedPhone(start, end, ipa)
+        case _:
+            return None
 
 
 # --- what we say ---------------------------------------------------------------------------------------------------

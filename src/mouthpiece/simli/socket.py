@@ -290,6 +290,8 @@ def act(session: LiveSession, message: m.ClientMessage) -> str | None:
             session.push_audio(pcm)
         case m.PlayImmediate(pcm):
             session.play_immediate(pcm)
+        case m.Said(script):
+            session.cue(script)
         case m.Skip():
             session.skip()
         case m.Done():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import struct
 import wave
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -79,9 +81,10 @@ router = APIRouter(tags=["mouthpiece"])
     summary="Say a text with the embedded voice",
 )
 async def speech(body: SpeechRequest, pages: House) -> Response:
-    """The whole utterance as WAV. Raises BadInput, TooLarge, Unavailable."""
+    """The whole utterance as WAV, its phones in a chunk of its own. Raises BadInput, TooLarge, Unavailable."""
     said = await pages.voice.speak(body.text, Manner(voice=body.language, rate=body.rate))
-    return Response(to_wav(said.pcm), media_type="audio/wav")
+    phones = json.dumps([(p.start, p.end, p.ipa) for p in said.timed_phones], ensure_ascii=False)
+    return Response(to_wav(said.pcm, phones.encode()), media_type="audio/wav")
 
 
 @router.get("/speech/voices", dependencies=[Depends(_admitted)], summary="Languages of the embedded voice")
@@ -113,12 +116,18 @@ def mount(app: FastAPI, pages: Pages) -> None:
     app.mount("/web", StaticFiles(directory=str(STATIC)), name="web")
 
 
-def to_wav(pcm: Pcm) -> bytes:
-    """16 kHz mono as a WAV file."""
+PHONES_CHUNK = b"phon"
+"""RIFF chunk with the phones of the sound: JSON, [start, end, IPA] each, in samples. Players pass over it."""
+
+
+def to_wav(pcm: Pcm, phones: bytes = b"") -> bytes:
+    """16 kHz mono as a WAV file, with ``phones`` in a chunk after the sound."""
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(pcm.tobytes())
-    return out.getvalue()
+    data = out.getvalue()
+    chunk = PHONES_CHUNK + struct.pack("<I", len(phones)) + phones + bytes(len(phones) % 2) if phones else b""
+    return data[:4] + struct.pack("<I", len(data) + len(chunk) - 8) + data[8:] + chunk

@@ -18,6 +18,7 @@ from training.lipsync.speech import RATE, Segment, Utterance, to_16k, utterance
 WORD_EVENT, PHONEME_EVENT = 1, 7
 PHONEME_EVENTS_AS_IPA = 3
 RETRIEVAL = 2
+IPA = 2
 RATE_PARAMETER, PITCH, PITCH_RANGE = 1, 3, 4
 UNHUMAN = {"Demonic", "whisper", "whisperf", "croak", "kaukovalta", "UniRobot", "anikaRobot", "Mr serious", "Tweaky"}
 VOICELESS_STOPS = tuple("ptkcqʈ")
@@ -92,6 +93,15 @@ class Espeak:
         sound = np.concatenate(self._heard.sound) if self._heard.sound else np.zeros(0, np.int16)
         pcm = to_16k(sound, self.rate)
         return pcm, _segments([(s / self.rate, p) for s, p in self._heard.phones], pcm)
+
+    def phonemise(self, text: str) -> list[str]:
+        """The text in IPA, clause by clause."""
+        self._lib.espeak_TextToPhonemes.restype = c.c_char_p
+        rest = c.c_char_p(text.encode())
+        clauses = []
+        while rest.value:
+            clauses.append((self._lib.espeak_TextToPhonemes(c.byref(rest), 1, IPA) or b"").decode("utf-8", "ignore"))
+        return clauses
 
     def pronounce(self, text: str) -> tuple[list[tuple[int, str]], list[int]]:
         """The phones of a text, (sample, IPA), and the samples at which words start."""

@@ -95,7 +95,8 @@ async function sayText() {
   const [to, answer] = await Promise.all([
     ready(), call("POST", "/speech", { text, language: $("language").value }),
   ]);
-  to.say(fromWav(await answer.arrayBuffer()));
+  const { pcm, phones } = fromWav(await answer.arrayBuffer());
+  to.say(pcm, phones);
 }
 
 async function sayFile(file) {

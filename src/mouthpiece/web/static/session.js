@@ -30,9 +30,10 @@ export class AvatarSession extends EventTarget {
     await this.#connect(await ice.json());
   }
 
-  // Queue speech: Int16Array at 16 kHz.
-  say(pcm) {
+  // Queue speech: Int16Array at 16 kHz, and its phones where they are known, which close the lips exactly.
+  say(pcm, phones = null) {
     const bytes = new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+    if (phones) this.#queue.push(JSON.stringify({ type: "script", phones }));
     for (let i = 0; i < bytes.length; i += CHUNK) this.#queue.push(bytes.subarray(i, i + CHUNK));
     if (!this.#sentAt) this.#sentAt = performance.now();
     this.#flush();
@@ -106,7 +107,7 @@ export class AvatarSession extends EventTarget {
     this.#sentUntil = Math.max(this.#sentUntil, now);
     while (this.#queue.length && this.#sentUntil - now < AHEAD_S && this.#socket?.readyState === WebSocket.OPEN) {
       const piece = this.#queue.shift();
-      this.#sentUntil += piece.length / 32000;
+      if (typeof piece !== "string") this.#sentUntil += piece.length / 32000;
       this.#send(piece);
     }
     if (this.#queue.length) this.#pump = setTimeout(() => this.#flush(), 500);

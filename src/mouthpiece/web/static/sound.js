@@ -20,19 +20,21 @@ export async function fromFile(file) {
   return toPcm((await mixer.startRendering()).getChannelData(0));
 }
 
-// The body of a WAV file as the server's voice sends it: PCM16LE, 16 kHz, mono.
+// A WAV file as the server's voice sends it: PCM16LE, 16 kHz, mono, and its phones (null where it tells none).
 export function fromWav(buffer) {
   const view = new DataView(buffer);
+  const found = { pcm: null, phones: null };
   let at = 12;
   while (at + 8 <= buffer.byteLength) {
     const size = view.getUint32(at + 4, true);
-    if (view.getUint32(at) === 0x64617461) { // "data"
-      const end = Math.min(at + 8 + size, buffer.byteLength);
-      return new Int16Array(buffer.slice(at + 8, end - ((end - at) % 2)));
-    }
+    const body = buffer.slice(at + 8, Math.min(at + 8 + size, buffer.byteLength));
+    const name = view.getUint32(at);
+    if (name === 0x64617461) found.pcm = new Int16Array(body.slice(0, body.byteLength - (body.byteLength % 2))); // "data"
+    if (name === 0x70686f6e) found.phones = JSON.parse(new TextDecoder().decode(body)); // "phon"
     at += 8 + size + (size % 2);
   }
-  throw new Error("the voice sent no sound");
+  if (!found.pcm) throw new Error("the voice sent no sound");
+  return found;
 }
 
 export class Microphone {
