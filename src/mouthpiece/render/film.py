@@ -16,6 +16,7 @@ import numpy as np
 from mouthpiece.face.base import Face
 from mouthpiece.lipsync.align import Word
 from mouthpiece.lipsync.listen import AudioLipSync
+from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
 from mouthpiece.session.engine import Engine, EngineConfig
 from mouthpiece.session.events import Frame, Sound
@@ -77,6 +78,12 @@ class Rehearsed:
             if self._known[0][0] > self._played:
                 return out
             out.append(self._known.popleft())
+
+    def cue(self, visemes: Sequence[TimedViseme]) -> None:
+        """What is known of the sound is known from the beginning."""
+
+    def expect(self, words: Sequence[Word]) -> None:
+        """What is known of the sound is known from the beginning."""
 
     def interrupt(self) -> None:
         """Shut the mouth at once, in all that is known so far."""
