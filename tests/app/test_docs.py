@@ -52,6 +52,11 @@ def test_every_flag_of_serve_is_explained(flag: str) -> None:
     assert f"`{flag}" in OPERATIONS
 
 
+@pytest.mark.parametrize("flag", [flag for flag in flags("render") if flag.startswith("-")])
+def test_every_flag_of_render_is_explained(flag: str) -> None:
+    assert f"`{flag}`" in (DOCS / "render.md").read_text()
+
+
 def test_every_metric_is_explained() -> None:
     from mouthpiece.live.stage import Stage
     from mouthpiece.settings import LimitSettings, MediaSettings

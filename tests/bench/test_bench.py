@@ -50,6 +50,17 @@ def test_sync_sees_every_mark() -> None:
     assert abs(row["median_ms"]) < 100, "a picture of another second would be off by more"
 
 
+def test_render_tells_where_the_time_goes() -> None:
+    report = bench("render", "--rounds", "1")
+    alone, both = report["rows"]
+    assert (alone["files"], both["files"]) == ("mp4", "mp4+hls")
+    stages = sum(alone[stage] for stage in ("draw", "mouth", "video", "sound", "close"))
+    assert stages == pytest.approx(alone["cpu_s_per_s"], abs=0.001)
+    assert alone["draw"] > 0
+    assert alone["x_encoders"] > 0.5
+    assert alone["s_per_cpu_s"] == pytest.approx(1 / alone["cpu_s_per_s"], rel=0.02)
+
+
 @pytest.mark.browser
 def test_latency_measures_what_a_viewer_in_chromium_sees_and_hears() -> None:
     chromium()

@@ -52,6 +52,16 @@ def sync(seconds: Annotated[int, typer.Option(help="how long")] = 120, as_json: 
 
 
 @bench.command()
+def render(
+    rounds: Annotated[int, typer.Option(help="repetitions; the cheapest counts")] = 3, as_json: Json = False
+) -> None:
+    """Seconds of video a CPU-second, stage by stage, and as a ratio to the encoders alone."""
+    from mouthpiece.bench.render import run
+
+    _report(lambda: run(rounds, _progress.print), as_json)
+
+
+@bench.command()
 def memory(cycles: Annotated[int, typer.Option(help="sessions that come and go")] = 200, as_json: Json = False) -> None:
     """Memory of the first session, of further ones, and what stays behind."""
     from mouthpiece.bench.memory import run

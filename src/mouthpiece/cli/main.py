@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mouthpiece.cli import bench, doctor, keys, lipsync, serve
+from mouthpiece.cli import bench, doctor, keys, lipsync, render, serve
 
 app = typer.Typer(
     name="mouthpiece",
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(serve.url)
 app.command(hidden=True)(serve.worker)
+app.command()(render.render)
 app.command()(doctor.doctor)
 app.command()(lipsync.lipsync)
 app.add_typer(keys.app, name="keys")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mouthpiece.codec.mux import MOVIE, PLAYLIST
 from mouthpiece.media import Look
+from mouthpiece.providers.espeak import Speech
 
 FOLDER: Final = "films"
 SOUND: Final = "sound.pcm"
@@ -29,6 +30,11 @@ class Order:
     fps: int = 25
     phones: tuple[tuple[int, str], ...] = ()
     word_starts: tuple[int, ...] = ()
+
+    def saying(self, speech: Speech) -> Order:
+        """The same with what a voice tells of its words."""
+        phones = tuple((phone.sample, phone.ipa) for phone in speech.phones)
+        return replace(self, phones=phones, word_starts=tuple(word.sample for word in speech.words))
 
     def request(self) -> dict[str, object]:
         """As JSON, to begin again from after a restart."""

@@ -14,12 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from mouthpiece.codec.mux import MOVIE, PLAYLIST, Format, Recorder
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, Container
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.face.mesh_face import MeshFace
-from mouthpiece.lipsync.align import words_of
 from mouthpiece.render.base import order_of
-from mouthpiece.render.film import Scene, film
+from mouthpiece.render.film import shoot
 
 NICENESS: Final = 19
 
@@ -39,13 +38,8 @@ def _render(task: dict[str, Any]) -> int:
     order, folder = order_of("", task["request"]), Path(task["folder"])
     face = MeshFace.from_bytes(Path(task["face"]).read_bytes())
     sound = np.asarray(np.memmap(task["sound"], np.int16, "r"))
-    look, words = order.look, words_of(order.phones, order.word_starts)
-    form = Format(look.width, look.height, order.fps)
-    recorder = Recorder(form, [("mp4", folder / MOVIE), ("hls", folder / PLAYLIST)])
-    scene = Scene(look, order.fps, tuple(words))
-    pictures = film(sound, scene, face, recorder, lambda done: _say({"done": round(done, 4)}))
-    recorder.close()
-    return pictures
+    files: list[tuple[Container, Path]] = [("mp4", folder / MOVIE), ("hls", folder / PLAYLIST)]
+    return shoot(order, sound, face, files, lambda done: _say({"done": round(done, 4)}))
 
 
 def _say(what: dict[str, object]) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import secrets
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -85,9 +84,7 @@ class RenderDesk:
         """Queue a film of what the embedded voice said. Raises BadInput, QueueFull, StorageFull, Unavailable."""
         if not len(speech.pcm):
             raise BadInput(reason="there is nothing to say in the text")
-        phones = tuple((phone.sample, phone.ipa) for phone in speech.phones)
-        known = replace(order, phones=phones, word_starts=tuple(word.sample for word in speech.words))
-        return await self._queue(known, len(speech.pcm), _once(speech.pcm.tobytes()))
+        return await self._queue(order.saying(speech), len(speech.pcm), _once(speech.pcm.tobytes()))
 
     async def _queue(self, order: Order, samples: int, sound: AsyncIterator[bytes]) -> str:
         expected = samples * BYTES_A_SECOND // SAMPLE_RATE

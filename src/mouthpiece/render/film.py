@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 
-from mouthpiece.face.base import Face
-from mouthpiece.lipsync.align import Word
+from mouthpiece.codec.mux import Container, Format, Recorder
+from mouthpiece.face.base import Face, FaceRenderer
+from mouthpiece.lipsync.align import Word, words_of
 from mouthpiece.lipsync.listen import AudioLipSync
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
+from mouthpiece.render.base import Order
 from mouthpiece.session.engine import Engine, EngineConfig
 from mouthpiece.session.events import Frame, Sound
 
@@ -91,6 +94,28 @@ class Rehearsed:
         self._known = deque((sample, REST) for sample, _ in self._known)
 
 
+class _Easel:
+    """Draws the pictures of a stride before any is encoded, which spares a tenth: each keeps the cache to itself."""
+
+    def __init__(self, renderer: FaceRenderer) -> None:
+        self._renderer = renderer
+        self._sheets: list[Picture] = []
+        self._samples: list[int] = []
+
+    def draw(self, frame: Frame) -> None:
+        drawn = self._renderer.draw(frame.pose, frame.sample / SAMPLE_RATE)
+        if len(self._samples) == len(self._sheets):
+            self._sheets.append(Picture(drawn.data.copy()))
+        else:
+            np.copyto(self._sheets[len(self._samples)].data, drawn.data)
+        self._samples.append(frame.sample)
+
+    def hand_over(self, recording: Recording) -> None:
+        for sheet, sample in zip(self._sheets, self._samples, strict=False):
+            recording.picture(sheet, sample)
+        self._samples.clear()
+
+
 def _pieces(sound: Pcm) -> Iterator[Pcm]:
     for at in range(0, len(sound), PIECE):
         yield sound[at : at + PIECE]
@@ -104,7 +129,7 @@ def film(sound: Pcm, scene: Scene, face: Face, recording: Recording, report: Cal
     ``report`` is told now and then how much is done, 0..1.
     """
     engine = _engine(sound, scene)
-    renderer = face.renderer(scene.look)
+    easel = _Easel(face.renderer(scene.look))
     pieces = range(0, len(sound), PIECE)
     given = 0
     while engine.ended is None:
@@ -118,10 +143,29 @@ def film(sound: Pcm, scene: Scene, face: Face, recording: Recording, report: Cal
             if isinstance(event, Sound):
                 heard.append(event.pcm)
             elif isinstance(event, Frame):
-                recording.picture(renderer.draw(event.pose, event.sample / SAMPLE_RATE), event.sample)
+                easel.draw(event)
+        easel.hand_over(recording)
         recording.sound(np.concatenate(heard) if heard else np.zeros(0, np.int16))
         report(min(1.0, engine.now / max(1, len(sound))))
     return engine.frames
+
+
+def shoot(
+    order: Order,
+    sound: Pcm,
+    face: Face,
+    files: Sequence[tuple[Container, Path]],
+    report: Callable[[float], None],
+) -> int:
+    """Render what is ordered into files; returns the number of pictures.
+
+    Raises InvalidEmotion, and OSError when a file cannot be written.
+    """
+    look, words = order.look, words_of(order.phones, order.word_starts)
+    recorder = Recorder(Format(look.width, look.height, order.fps), files)
+    pictures = film(sound, Scene(look, order.fps, tuple(words)), face, recorder, report)
+    recorder.close()
+    return pictures
 
 
 def _engine(sound: Pcm, scene: Scene) -> Engine:
