@@ -104,6 +104,54 @@ class InvalidPortrait(BadInput):
     code, text = "INVALID_PORTRAIT", "{reason}"
 
 
+class NotAnImage(InvalidPortrait):
+    """The upload is no picture that can be read."""
+
+    code = "NOT_AN_IMAGE"
+
+
+class TooManyPixels(InvalidPortrait):
+    """The picture is too large to be read."""
+
+    code, text = "TOO_MANY_PIXELS", "the picture has {pixels} pixels, over the limit of {limit}: make it smaller"
+
+
+class NoFaceFound(InvalidPortrait):
+    """Nobody in the picture."""
+
+    code, text = "NO_FACE", "no face was found: use a picture that shows one face from the front, in good light"
+
+
+class SeveralFaces(InvalidPortrait):
+    """More than one face of like size."""
+
+    code, text = "SEVERAL_FACES", "{count} faces of like size were found: cut the picture to one, or say face_index"
+
+
+class FaceTooSmall(InvalidPortrait):
+    """The face has too few pixels."""
+
+    code, text = (
+        "FACE_TOO_SMALL",
+        "the face is {pixels} pixels high, and at least {least} are needed: use a closer picture",
+    )
+
+
+class FaceUpsideDown(InvalidPortrait):
+    """The picture stands on its head, or lies on its side."""
+
+    code, text = "FACE_NOT_UPRIGHT", "the face is turned by {degrees} degrees: turn the picture upright"
+
+
+class FaceTurnedAway(InvalidPortrait):
+    """The face looks too far to one side."""
+
+    code, text = (
+        "FACE_TURNED_AWAY",
+        "the face is turned {degrees} degrees to the side, more than {limit}: use a frontal picture",
+    )
+
+
 class NotFound(MouthpieceError):
     """The thing is not there, or is another account's."""
 

@@ -141,6 +141,17 @@ class VoiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """Faces that people make from their pictures."""
+
+    max_faces: Count = 200  # of one account
+    max_queue: Count = 32  # pictures that wait to become faces, of everybody
+    max_upload_bytes: Count = 20 * 1024 * 1024
+    timeout_s: Seconds = 300.0  # for one face; the first may have to fetch the landmarker
+    landmarker: tuple[str, ...] = ()  # another program in the landmarker's place; empty: ours, by uv
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it."""
 
@@ -151,6 +162,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
+    faces: FaceSettings = field(default_factory=FaceSettings)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------

@@ -18,10 +18,11 @@ from websockets.exceptions import ConnectionClosed
 
 from mouthpiece.app import net
 from mouthpiece.app.door import FrontDoor, PerMinute
-from mouthpiece.app.faces import ShippedFaces
+from mouthpiece.app.faces import HouseFaces, ShippedFaces
 from mouthpiece.app.house import State
 from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.server import http_server
+from mouthpiece.app.workshop import Workshop
 from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.inprocess import InProcessHost
 from mouthpiece.settings import LimitSettings, ServerSettings, Settings, StoreSettings
@@ -118,7 +119,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         access = PageAccess(store.secrets.token_keys)
         house = House(
             door=FrontDoor(store.keys, access),
-            faces=ShippedFaces("mia"),
+            faces=HouseFaces(ShippedFaces("mia"), store.faces),
+            portraits=Workshop(store.faces, settings.faces),
             history=store.history,
             limiter=PerMinute(settings.limits.tokens_per_minute),
             tokens=SessionTokens(store.secrets.token_keys),

@@ -16,11 +16,12 @@ from fastapi import FastAPI
 
 from mouthpiece.app import metrics
 from mouthpiece.app.door import FrontDoor, PerMinute
-from mouthpiece.app.faces import ShippedFaces
+from mouthpiece.app.faces import FaceLibrary, HouseFaces, ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.media import background, open_stage, settle, status
 from mouthpiece.app.render import open_desk
 from mouthpiece.app.serve import WORKER_SETTINGS
+from mouthpiece.app.workshop import Workshop
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.inprocess import InProcessHost
@@ -83,7 +84,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(store.close)
         first_key = await store.first_key()
         workers = worker_count(settings.server.workers)
-        stage = None if workers else await open_stage(settings, store.history, stack)
+        library = FaceLibrary(store.faces)
+        stage = None if workers else await open_stage(settings, store.history, library, stack)
         host = _this_process(settings, stage) if stage else await _child_processes(settings, workers)
         stack.push_async_callback(host.close)
         await host.start()
@@ -93,7 +95,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(voice.close)
         films = await open_desk(settings, store, stack)
         seat = Seat(metrics.GATEWAY, stage, host, lambda: state.draining)
-        house = replace(_house(settings, store, seat, _ice(settings, stun)), films=films, voice=voice)
+        workshop = Workshop(store.faces, settings.faces)
+        background(stack, workshop.run())
+        house = _house(settings, store, seat, _ice(settings, stun))
+        house = replace(house, films=films, portraits=workshop, voice=voice)
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
@@ -123,7 +128,7 @@ class Seat:
 def _house(settings: Settings, store: Store, seat: Seat, ice: Callable[[str], Sequence[IceServer]]) -> House:
     return House(
         door=FrontDoor(store.keys, PageAccess(store.secrets.token_keys)),
-        faces=ShippedFaces(settings.media.face),
+        faces=HouseFaces(ShippedFaces(settings.media.face), store.faces),
         history=store.history,
         limiter=PerMinute(settings.limits.tokens_per_minute),
         tokens=SessionTokens(store.secrets.token_keys),
@@ -238,7 +243,7 @@ async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[Media
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings)
         stack.push_async_callback(store.close)
-        stage = await open_stage(settings, store.history, stack)
+        stage = await open_stage(settings, store.history, FaceLibrary(store.faces), stack)
         lag = metrics.LoopLag()
         background(stack, lag.watch())
         own = metrics.registry(worker_id, stage, lag)
@@ -249,6 +254,7 @@ async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[Media
         async def ready() -> str:
             return ""
 
-        house = _house(settings, store, Seat(worker_id, stage, None, lambda: not stage.accepting), lambda _: ())
+        seat = Seat(worker_id, stage, None, lambda: not stage.accepting)
+        house = _house(settings, store, seat, lambda _: ())
         settle()
         yield MediaWorker(create_app(house, Health(ready, text)), stage)

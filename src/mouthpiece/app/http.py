@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
-from mouthpiece.simli import rest, schemas, socket, static
+from mouthpiece.simli import faces, rest, schemas, socket, static
 from mouthpiece.simli.base import House
+from mouthpiece.simli_v1 import faces as v1_faces
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
 from mouthpiece.web.access import PAGE_PREFIX, PAGE_TOKEN_S, PageAccess
@@ -65,8 +66,10 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.add_exception_handler(RequestValidationError, rest.on_bad_shape)
     app.add_exception_handler(HTTPException, rest.on_http_error)
     app.include_router(rest.router)
+    app.include_router(faces.router)
     app.include_router(static.router)
     app.include_router(socket.router)
+    app.include_router(v1_faces.router)
     app.include_router(v1_rest.router)
     app.include_router(v1_socket.router)
     app.include_router(own)

@@ -8,6 +8,7 @@ import gc
 import uuid
 from collections.abc import Coroutine
 
+from mouthpiece.app.faces import FaceLibrary
 from mouthpiece.app.ledger import StageLedger
 from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.codec.opus import OpusEncoder
@@ -17,18 +18,21 @@ from mouthpiece.lipsync import open_lipsync
 from mouthpiece.lipsync import warm as warm_lipsync
 from mouthpiece.live.stage import Stage
 from mouthpiece.live.studio import Studio
+from mouthpiece.media import Look
 from mouthpiece.settings import Settings
 from mouthpiece.store.history import History
 from mouthpiece.transport import p2p
 
 
-async def open_stage(settings: Settings, history: History, stack: contextlib.AsyncExitStack) -> Stage:
+async def open_stage(
+    settings: Settings, history: History, library: FaceLibrary, stack: contextlib.AsyncExitStack
+) -> Stage:
     """A stage that ticks, warm: nothing compiles any more when the first session comes. Closed by ``stack``."""
     await asyncio.to_thread(warm)
     ledger = StageLedger(history, uuid.uuid4().hex, settings.limits)
     background(stack, ledger.keep())
     stack.push_async_callback(ledger.close)
-    stage = Stage(_studio(settings, ledger), settings.media, settings.limits)
+    stage = Stage(_studio(settings, ledger, library), settings.media, settings.limits)
     await stage.start()
     stack.push_async_callback(stage.close)
     return stage
@@ -40,10 +44,13 @@ def warm() -> None:
     warm_lipsync()
 
 
-def _studio(settings: Settings, ledger: StageLedger) -> Studio:
+def _studio(settings: Settings, ledger: StageLedger, library: FaceLibrary) -> Studio:
+    async def prepare(look: Look) -> None:
+        await library.load(look.face_id)
+
     media, transport, host = settings.media, settings.transport, settings.server.host
     return Studio(
-        face=catalog.load,
+        face=library.face,
         lipsync=open_lipsync,
         video=lambda codec, look, fps, bitrate: open_video(
             codec, look.width, look.height, fps, bitrate, media.max_bitrate
@@ -51,6 +58,7 @@ def _studio(settings: Settings, ledger: StageLedger) -> Studio:
         sound=OpusEncoder,
         answer=lambda offer, listener: p2p.answer(offer, listener, transport, media=media, host=host),
         ledger=ledger,
+        prepare=prepare,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mouthpiece.cli import bench, doctor, keys, lipsync, render, serve
+from mouthpiece.cli import bench, doctor, face, keys, lipsync, render, serve
 
 app = typer.Typer(
     name="mouthpiece",
@@ -20,6 +20,8 @@ app.command()(doctor.doctor)
 app.command()(lipsync.lipsync)
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.bench, name="bench")
+app.add_typer(face.app, name="face")
+app.add_typer(face.setup, name="setup")
 
 
 @app.callback()

@@ -88,3 +88,31 @@ def foreground_colours(source: Floats, back: Floats, matte: Floats) -> Floats:
         mean_back = box(back * (1 - a), size) / ((1 - share) + 1e-5)
         front = np.clip(mean_front + a * (source - a * mean_front - (1 - a) * mean_back), 0, 255)
     return np.asarray(np.where(a > 0.97, source, front), np.float32)
+
+
+def turned(image: NDArray[np.generic], degrees: float, centre: tuple[float, float]) -> Floats:
+    """The picture turned about a point (x, y); positive turns anticlockwise as seen. The border is mirrored."""
+    matrix = cv2.getRotationMatrix2D(centre, degrees, 1.0)
+    size = (image.shape[1], image.shape[0])
+    source = image.astype(np.float32)
+    return np.asarray(
+        cv2.warpAffine(source, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), np.float32
+    )
+
+
+def region_of(mask: NDArray[np.bool], x: float, y: float) -> Floats:
+    """1 in the connected part of ``mask`` that holds a point, 0 elsewhere; all of it when the point is not in it."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    row, column = (int(np.clip(v, 0, n - 1)) for v, n in zip((y, x), mask.shape, strict=True))
+    label = labels[row, column]
+    return np.asarray(labels == label if label else mask, np.float32)
+
+
+def grab_cut(image: Bytes, sure: NDArray[np.bool], likely: NDArray[np.bool], never: NDArray[np.bool]) -> Floats:
+    """Person from background by colour alone (GrabCut, Rother et al. 2004), 0 or 1, from first guesses."""
+    state = np.full(image.shape[:2], cv2.GC_PR_BGD, np.uint8)
+    state[likely], state[never], state[sure] = cv2.GC_PR_FGD, cv2.GC_BGD, cv2.GC_FGD
+    back, front = np.zeros((1, 65), np.float64), np.zeros((1, 65), np.float64)
+    cv2.setRNGSeed(1)
+    cv2.grabCut(np.ascontiguousarray(image), state, (0, 0, 1, 1), back, front, 4, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD), np.float32)

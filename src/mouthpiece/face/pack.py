@@ -55,10 +55,10 @@ def write(pack: Pack) -> bytes:
     np.savez_compressed(rig, allow_pickle=False, **_compact(arrays))
     files = {
         "pack.json": json.dumps(about, indent=1, sort_keys=True).encode(),
-        "portrait.webp": _encode(pack.portrait, "WEBP", quality=95, method=6),
-        "matte.png": _encode(pack.matte, "PNG", optimize=True),
-        "plate.webp": _encode(pack.plate, "WEBP", quality=95, method=6),
-        "atlas.png": _encode(pack.atlas, "PNG", optimize=True),
+        "portrait.webp": encoded(pack.portrait, "WEBP", quality=95, method=6),
+        "matte.png": encoded(pack.matte, "PNG", optimize=True),
+        "plate.webp": encoded(pack.plate, "WEBP", quality=95, method=6),
+        "atlas.png": encoded(pack.atlas, "PNG", optimize=True),
         "rig.npz": rig.getvalue(),
     }
     out = io.BytesIO()
@@ -91,10 +91,10 @@ def _read(data: bytes) -> Pack:
     return Pack(
         face_id=about["id"],
         name=about["name"],
-        portrait=_decode(files["portrait.webp"], "RGB"),
-        matte=_decode(files["matte.png"], "L"),
-        plate=_decode(files["plate.webp"], "RGB"),
-        atlas=_decode(files["atlas.png"], "RGBA"),
+        portrait=decoded(files["portrait.webp"], "RGB"),
+        matte=decoded(files["matte.png"], "L"),
+        plate=decoded(files["plate.webp"], "RGB"),
+        atlas=decoded(files["atlas.png"], "RGBA"),
         landmarks=arrays["landmarks"],
         rig=Rig._make(_working(arrays[f"rig.{name}"]) for name in Rig._fields),
         vertices=Vertices._make(arrays[f"vertices.{name}"] for name in Vertices._fields),
@@ -113,13 +113,15 @@ def _working(stored: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.ascontiguousarray(stored if stored.dtype == np.uint8 else stored.astype(kind))
 
 
-def _encode(picture: Bytes, form: str, **options: object) -> bytes:
+def encoded(picture: Bytes, form: str, **options: object) -> bytes:
+    """The picture as a file of this form (``PNG``, ``WEBP``, ``JPEG``)."""
     out = io.BytesIO()
     Image.fromarray(picture).save(out, form, **options)
     return out.getvalue()
 
 
-def _decode(data: bytes, mode: str) -> Bytes:
+def decoded(data: bytes, mode: str) -> Bytes:
+    """The pixels of a picture file, in a mode of Pillow (``RGB``, ``L``, ``RGBA``)."""
     return np.array(Image.open(io.BytesIO(data)).convert(mode))
 
 

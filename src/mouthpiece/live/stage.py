@@ -81,6 +81,7 @@ class Stage:
     # --- live.base.Stage --------------------------------------------------------------------------------------------
     async def open(self, spec: SessionSpec) -> Session:
         """Begin a session; one that runs with the same token is taken over first, and its length goes on."""
+        await self._studio.prepare(spec.look)
         self._studio.face(spec.look.face_id)  # a face that is not there fails here, before anybody is taken over
         if self._draining:
             raise self._refuse(Draining(retry_s=self._limits.retry_s))

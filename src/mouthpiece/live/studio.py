@@ -40,6 +40,10 @@ Answer = Callable[[str, PeerListener], Awaitable[tuple[Peer, str]]]
 """(offer SDP, listener) -> (peer, answer SDP). Raises InvalidOffer."""
 
 
+async def _nothing(_: Look) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Studio:
     """The parts, each replaceable."""
@@ -50,3 +54,4 @@ class Studio:
     sound: Callable[[], SoundEncoder]
     answer: Answer
     ledger: Ledger
+    prepare: Callable[[Look], Awaitable[None]] = _nothing  # loads what a look needs, raises InvalidFace, NotReady

@@ -9,9 +9,11 @@ from typing import Protocol
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.live.base import Stage
 from mouthpiece.providers.espeak import EspeakVoice
+from mouthpiece.providers.portraits import Made, Upload
 from mouthpiece.render.desk import RenderDesk
 from mouthpiece.settings import LimitSettings
 from mouthpiece.simli.tokens import SessionTokens
+from mouthpiece.store.faces import FaceRecord
 from mouthpiece.store.history import SessionRecord
 
 
@@ -59,6 +61,37 @@ class Faces(Protocol):
         ...
 
 
+class Portraits(Protocol):
+    """Faces that accounts make from their own pictures."""
+
+    async def add(self, account: str, name: str, kind: str, upload: Upload) -> FaceRecord:
+        """Begin to make a face; ``kind`` is ``trinity`` or ``legacy``.
+
+        Raises InvalidPortrait (a file that is no picture; what is in it shows later), TooLarge, RateLimited,
+        NotConfigured.
+        """
+        ...
+
+    async def get(self, face_id: str | None, account: str) -> FaceRecord:
+        """A face of the account; None: its newest. Raises NotFound."""
+        ...
+
+    async def ahead(self, face: FaceRecord) -> int:
+        """How many are made before this one begins."""
+        ...
+
+    async def delete(self, face_id: str, account: str) -> None:
+        """Delete a face and everything of it. Raises NotFound."""
+
+    async def study(self, upload: Upload) -> Made:
+        """Only look: the cut portrait in ``source``, and what was noted. Raises InvalidPortrait and its kinds."""
+        ...
+
+    async def source(self, face_id: str, account: str) -> bytes:
+        """What a face of the account was made from. Raises NotFound."""
+        ...
+
+
 class History(Protocol):
     """Which sessions ran and run, on every server of the same database."""
 
@@ -86,7 +119,7 @@ class House:
     ``stage`` is where sessions run that are placed here; None: all are placed elsewhere.
     ``ice`` answers the ICE list for the host name by which the client reached us. ``draining``: the server is about
     to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
-    ``films`` and ``voice`` make videos; None in a worker, which answers no HTTP.
+    ``films`` and ``voice`` make videos, ``portraits`` faces; None in a worker, which answers no HTTP.
     """
 
     door: Door
@@ -103,4 +136,5 @@ class House:
     draining: Callable[[], bool]
     clock: Callable[[], float]
     films: RenderDesk | None = None
+    portraits: Portraits | None = None
     voice: EspeakVoice | None = None

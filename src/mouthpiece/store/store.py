@@ -9,6 +9,7 @@ from mouthpiece.settings import Settings
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.blobs import open_blobs
 from mouthpiece.store.db import Database, sqlite_url
+from mouthpiece.store.faces import FaceStore
 from mouthpiece.store.history import History
 from mouthpiece.store.jobs import Jobs
 from mouthpiece.store.keys import Keys
@@ -28,6 +29,7 @@ class Store:
     history: History
     jobs: Jobs
     blobs: Blobs
+    faces: FaceStore
     fixed_keys: bool
 
     @classmethod
@@ -38,7 +40,8 @@ class Store:
         blobs = open_blobs(settings.store.blobs, data)
         database = await Database.open(settings.store.database or sqlite_url(data / DATABASE_FILE))
         keys, fixed = Keys(database, secrets.pepper), bool(settings.server.api_keys)
-        store = cls(data, secrets, database, keys, History(database), Jobs(database), blobs, fixed)
+        faces = FaceStore(database, blobs)
+        store = cls(data, secrets, database, keys, History(database), Jobs(database), blobs, faces, fixed)
         try:
             await (keys.ensure(settings.server.api_keys) if fixed else database.ping())
         except BaseException:

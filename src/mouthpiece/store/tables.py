@@ -70,3 +70,28 @@ render_jobs = Table(
     Column("lease_until", Double),
 )
 Index(None, render_jobs.c.state, render_jobs.c.created)
+
+faces = Table(
+    "faces",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),  # the route that it came by: trinity or legacy
+    Column("state", String(16), nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("error", Text),
+    Column("error_code", String(64)),
+    Column("options", Text, nullable=False),  # JSON; what came with the picture
+    Column("warnings", Text, nullable=False),  # JSON list
+    Column("version", Integer, nullable=False),  # of the engine that its pack is for; 0: none yet
+    Column("bytes", BigInteger, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("worker", String(64)),
+    Column("lease_until", Double),
+)
+Index(None, faces.c.account, faces.c.created)
+Index(None, faces.c.state, faces.c.created)
