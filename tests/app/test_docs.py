@@ -15,12 +15,22 @@ from mouthpiece import errors
 from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
-from mouthpiece.simli import messages, rest, socket, static
+from mouthpiece.simli import faces, messages, rest, socket, static
+from mouthpiece.simli_v1 import faces as v1_faces
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
 
 DOCS = Path(__file__).parents[2] / "docs"
-ROUTERS = (rest.router, static.router, socket.router, v1_rest.router, v1_socket.router, own)
+ROUTERS = (
+    rest.router,
+    faces.router,
+    static.router,
+    socket.router,
+    v1_rest.router,
+    v1_faces.router,
+    v1_socket.router,
+    own,
+)
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()
 
 

@@ -25,7 +25,7 @@ from mouthpiece.app.server import http_server
 from mouthpiece.app.workshop import Workshop
 from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.inprocess import InProcessHost
-from mouthpiece.settings import LimitSettings, ServerSettings, Settings, StoreSettings
+from mouthpiece.settings import FaceSettings, LimitSettings, ServerSettings, Settings, StoreSettings
 from mouthpiece.simli.base import House
 from mouthpiece.simli.tokens import SessionClaims, SessionTokens
 from mouthpiece.store.store import Store
@@ -111,16 +111,18 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             server=ServerSettings(data=tmp_path_factory.mktemp("data"), api_keys=(KEY, OTHER_KEY)),
             store=StoreSettings(secret=SECRET),
             limits=replace(LimitSettings(), max_sessions=max_sessions, **limits),  # type: ignore[arg-type]
+            faces=FaceSettings(landmarker=("/no/such/landmarker",)),  # pictures bring their landmarks
         )
         store = await Store.open(settings)
         stage, state = TwinStage(), State(started=True)
         host = InProcessHost(stage.status, Placement(max_sessions=max_sessions, retry_s=settings.limits.retry_s))
         await host.start()
         access = PageAccess(store.secrets.token_keys)
+        workshop = Workshop(store.faces, settings.faces)
+        making = asyncio.create_task(workshop.run())
         house = House(
             door=FrontDoor(store.keys, access),
             faces=HouseFaces(ShippedFaces("mia"), store.faces),
-            portraits=Workshop(store.faces, settings.faces),
             history=store.history,
             limiter=PerMinute(settings.limits.tokens_per_minute),
             tokens=SessionTokens(store.secrets.token_keys),
@@ -132,6 +134,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             worker_id="here",
             draining=lambda: state.draining,
             clock=time.time,
+            portraits=workshop,
         )
         account = await store.keys.authenticate(KEY)
         assert account is not None
@@ -157,6 +160,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         finally:
             server.should_exit = True
             await serving
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
             await host.close()
             await store.close()
 

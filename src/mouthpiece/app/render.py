@@ -7,6 +7,7 @@ import contextlib
 import uuid
 
 from mouthpiece.app.media import background
+from mouthpiece.errors import InvalidFace
 from mouthpiece.face import catalog
 from mouthpiece.render.crew import Crew, Studio
 from mouthpiece.render.desk import RenderDesk
@@ -22,7 +23,10 @@ async def open_desk(settings: Settings, store: Store, stack: contextlib.AsyncExi
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
 
     async def pack(face_id: str) -> bytes:
-        return await asyncio.to_thread(catalog.pack_bytes, face_id)
+        try:
+            return await asyncio.to_thread(catalog.pack_bytes, face_id)
+        except InvalidFace:
+            return await store.faces.pack(await store.faces.get(face_id))
 
     crew = Crew(Studio(store.jobs, store.blobs, settings.render, pack, folder))
     background(stack, crew.run())

@@ -215,6 +215,10 @@ class _Assembler:
         head[: mesh.surface] = 1
         breath = 1.6 * interior.smoothstep(0, 1, (mm[:, 1] - (chin[1] + 0.10 * height)) / (0.5 * height))
         rows, columns = self.scene.matte.shape
+        if self.scene.matte.min() > 0.99:  # no outline: the picture bends between the face and its border
+            head *= 1 - interior.smoothstep(0.16, 0.66, outside(px[:, :2], mesh.oval) / (width * unit))
+            edge = np.minimum.reduce([px[:, 0], px[:, 1], columns - px[:, 0], rows - px[:, 1]])
+            head *= np.clip(edge / 24, 0, 1)
         bottom = px[:, 1] >= rows - 1
         head[bottom | (px[:, :2] <= 1).any(1) | (px[:, 0] >= columns - 1)] = 0
         breath[bottom] = 0

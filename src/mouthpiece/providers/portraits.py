@@ -123,17 +123,17 @@ class FaceMaker:
     async def _run(self, folder: Path, task: dict[str, Any], progress: Progress) -> Made:
         (folder / "task.json").write_text(json.dumps(task))
         made: dict[str, Any] | None = None
-        async with _child(folder) as lines, asyncio.timeout(self._settings.timeout_s):
-            try:
+        seconds = self._settings.timeout_s
+        try:
+            async with _child(folder) as lines, asyncio.timeout(seconds):
                 async for answer in lines:
                     if "fault" in answer:
                         raise _fault(answer["fault"], answer["facts"])
                     made = answer.get("made", made)
                     if "progress" in answer:
                         progress(answer["progress"], answer["stage"])
-            except TimeoutError as error:
-                reason = f"making the face took more than {self._settings.timeout_s:g} s"
-                raise Unavailable(reason=reason) from error
+        except TimeoutError as error:
+            raise Unavailable(reason=f"making the face took more than {seconds:g} s") from error
         if made is None:
             raise Unavailable(reason="the process that made the face died: try again, with a smaller picture")
         pack = folder / "face.pack"
