@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,3 +19,9 @@ def one_line_errors() -> Iterator[None]:
     except MouthpieceError as error:
         typer.echo(f"mouthpiece: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def single_threaded() -> None:
+    """One thread a process for numpy's libraries: more cost more than they bring. Before numpy loads."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")

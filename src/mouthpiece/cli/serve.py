@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mouthpiece.cli.console import one_line_errors
+from mouthpiece.cli.console import one_line_errors, single_threaded
 from mouthpiece.settings import Settings, load_settings
 
 Data = Annotated[
@@ -84,7 +84,6 @@ def url(data: Data = None, config: Config = None) -> None:
 
 def prepare(settings: Settings) -> None:
     """Before numpy loads: one thread a process for its libraries, and a kept cache for what is compiled."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    single_threaded()
     cache = settings.server.data.expanduser().absolute() / "cache" / "numba"
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache))
