@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mouthpiece.cli.console import one_line_errors
 from mouthpiece.errors import StartupError
 from mouthpiece.settings import Settings, load_settings
-from mouthpiece.store.keys import CACHE_S, KeyInfo
-from mouthpiece.store.store import DATABASE_FILE, Store
+
+if TYPE_CHECKING:  # the database's library takes longer to load than most verbs take to run
+    from mouthpiece.store.keys import KeyInfo
+    from mouthpiece.store.store import Store
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
@@ -68,6 +70,8 @@ async def _list(settings: Settings) -> None:
 
 
 async def _revoke(settings: Settings, key: str) -> None:
+    from mouthpiece.store.keys import CACHE_S
+
     async with _store(settings) as store:
         await store.keys.revoke(key)
     typer.echo(f"{key} is revoked; running servers refuse it within {CACHE_S:g} s", err=True)
@@ -77,6 +81,8 @@ async def _revoke(settings: Settings, key: str) -> None:
 async def _store(settings: Settings) -> AsyncIterator[Store]:
     if settings.server.api_keys:
         typer.echo("note: MOUTHPIECE_API_KEYS is set; servers that see it accept those keys only", err=True)
+    from mouthpiece.store.store import Store
+
     store = await Store.open(settings)
     try:
         yield store
@@ -85,6 +91,8 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
 
 
 def _settings(data: Path | None, *, exists: bool = False) -> Settings:
+    from mouthpiece.store.store import DATABASE_FILE
+
     settings = load_settings(None, os.environ, {"server.data": data})
     folder = settings.server.data
     if exists and settings.store.database is None and not (folder / DATABASE_FILE).exists():
