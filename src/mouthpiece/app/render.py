@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 
 from mouthpiece.app.media import background
 from mouthpiece.errors import InvalidFace
 from mouthpiece.face import catalog
 from mouthpiece.render.crew import Crew, Studio
 from mouthpiece.render.desk import RenderDesk
+from mouthpiece.render.workroom import workroom
 from mouthpiece.settings import Settings
 from mouthpiece.store.store import Store
 
@@ -19,8 +19,7 @@ FOLDER = "render"  # of the data folder, for what is in hand
 
 async def open_desk(settings: Settings, store: Store, stack: contextlib.AsyncExitStack) -> RenderDesk:
     """A desk with its crew at work, which ``stack`` sends home; what is in hand then is begun again later."""
-    folder = store.data / FOLDER / uuid.uuid4().hex
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
+    folder = stack.enter_context(workroom(store.data / FOLDER))
 
     async def pack(face_id: str) -> bytes:
         try:

@@ -120,7 +120,6 @@ class Crew:
         finally:
             with contextlib.suppress(Unavailable):
                 await self.studio.jobs.release(self._worker)
-            shutil.rmtree(self.studio.folder, ignore_errors=True)
 
     # --- one job after another --------------------------------------------------------------------------------------
     async def _work(self) -> None:
