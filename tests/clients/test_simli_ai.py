@@ -112,7 +112,7 @@ def test_file_renderer_writes_a_playable_file(python: Path, server: Server, spee
     import av
 
     out = tmp_path / "out.mp4"
-    drive(python, server, ["send", str(speech)], ["wait", 5.0], ["stop"], file=str(out))
+    drive(python, server, ["send", str(speech)], ["wait", 8.0], ["stop"], file=str(out))
     with av.open(str(out)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.width, video.height) == (512, 512)

@@ -121,8 +121,8 @@ def test_microphone_track_drives_the_face(page: Page, server: Server) -> None:
             window.session.client.listenToMediastreamTrack(stream.getAudioTracks()[0]);
         }"""
     )
-    until(page, "speaking", 2)
-    until(page, "silent", 2)
+    until(page, "speaking", 5)
+    until(page, "silent", 5, 60)
     assert lips(page).correlation > 0.5
 
 
