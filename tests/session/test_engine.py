@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.script import Script
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, TICK, Look, MouthPose, Pcm, frame_sample
@@ -23,6 +24,7 @@ class LevelLipSync:
     """A lip-sync engine whose jaw is the exact sample at the pose's own instant, so that any shift shows."""
 
     lookahead = 960
+    told: Sequence[Weights] = ()
 
     def __init__(self) -> None:
         self._heard = np.zeros(0, np.int16)

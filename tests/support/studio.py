@@ -9,6 +9,7 @@ import numpy as np
 
 from mouthpiece.errors import InvalidFace, InvalidOffer
 from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.painter import Canvas, Deliver, Stroke, try_paint
@@ -31,6 +32,7 @@ class TinyLipSync:
     """Jaw open by the peak of each 10 ms, 60 ms look-ahead."""
 
     lookahead = 960
+    told: Sequence[Weights] = ()
 
     def __init__(self) -> None:
         self._heard = np.zeros(0, np.int16)

@@ -26,6 +26,7 @@ class Listening:
         self.rates: Inbox[int] = Inbox()
         self.messages: Inbox[str | bytes] = Inbox()
         self.voice: Inbox[Pcm] = Inbox()
+        self.channels: list[str] = []
 
     def on_connected(self) -> None:
         self.connected.set()
@@ -42,6 +43,9 @@ class Listening:
     def on_message(self, message: str | bytes, reply: Callable[[str], None]) -> None:
         self.messages.add(message)
         reply(f"heard {message!r}")
+
+    def on_channel(self, label: str, send: Callable[[str], None]) -> None:
+        self.channels.append(label)
 
     def on_microphone(self, pcm: Pcm) -> None:
         self.voice.add(pcm)

@@ -23,6 +23,7 @@ from mouthpiece.bench.report import Cell, Report, at_most
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.codec.video import open_video
 from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.stage import Stage
@@ -50,6 +51,7 @@ class MarkLipSync:
     """A lip-sync engine whose jaw is the amplitude at the pose's very instant, with the real look-ahead."""
 
     lookahead = 960
+    told: Sequence[Weights] = ()
 
     def __init__(self) -> None:
         self._heard = np.zeros(0, np.int16)

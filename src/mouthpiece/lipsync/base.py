@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mouthpiece.lipsync.align import Word
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import MouthPose, Pcm
+
+Weights = NDArray[np.float32]
+"""Weights of the visemes in the order of ``VISEMES``, shape (15,), sum 1."""
 
 POSE_STEP = 160
 """Samples between mouth poses (10 ms: 100 poses a second)."""
@@ -29,6 +35,11 @@ class LipSync(Protocol):
 
     def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
         """Feed the next samples, any number of them; return the poses that are now complete."""
+        ...
+
+    @property
+    def told(self) -> Sequence[Weights]:
+        """Weights of the visemes of each pose that the last ``push`` returned; empty where they are not known."""
         ...
 
     def cue(self, visemes: Sequence[TimedViseme]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouthpiece.lipsync.align import Word
-from mouthpiece.lipsync.base import POSE_STEP
+from mouthpiece.lipsync.base import POSE_STEP, Weights
 from mouthpiece.lipsync.features import HOP, STEP
 from mouthpiece.lipsync.hops import Hops
 from mouthpiece.lipsync.informed import Informed
@@ -63,6 +63,7 @@ class AudioLipSync:
         self._recognizer = Recognizer(patient=patient)
         self._informed = Informed()
         self._known = Known()
+        self._last: list[Weights] = []
         self._told: deque[Heard] = deque()
         self._hear_heard(self._recognizer.silence)
         self._springs, self._closure, self._tuck = Springs(), Gate(), Gate(_LONGEST_TUCK)
@@ -85,7 +86,14 @@ class AudioLipSync:
 
     def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
         """Feed the next samples, any number of them; return the poses that are now complete."""
-        return [(frame.sample, frame.pose) for frame in self.follow(pcm)]
+        frames = self.follow(pcm)
+        self._last = [frame.visemes for frame in frames]
+        return [(frame.sample, frame.pose) for frame in frames]
+
+    @property
+    def told(self) -> Sequence[Weights]:
+        """Weights of the visemes of each pose that the last ``push`` returned."""
+        return self._last
 
     def follow(self, pcm: Pcm) -> list[Frame]:
         """As ``push``, with all that was heard for each pose."""

@@ -15,6 +15,7 @@ from mouthpiece.live.base import Backlog, Command, Over, SessionEvent, SessionSp
 from mouthpiece.live.pictures import Pictures
 from mouthpiece.live.stats import Stats
 from mouthpiece.live.studio import Answer, SoundEncoder
+from mouthpiece.live.visemes import CHANNEL, VisemeStream
 from mouthpiece.live.visitor import Visitor
 from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture, Pcm
 from mouthpiece.session.engine import Engine
@@ -54,6 +55,7 @@ class Session:
         self._events: asyncio.Queue[SessionEvent] = asyncio.Queue()
         self._over: Over | None = None
         self._closed = asyncio.Event()
+        self._visemes = VisemeStream()
         self.microphone: Callable[[Pcm], None] | None = None
         """Who listens to the viewer's voice, if anybody."""
 
@@ -205,6 +207,12 @@ class Session:
         if self._over is None:
             self._events.put_nowait(Command(message, reply))
 
+    def on_channel(self, label: str, send: Callable[[str], None]) -> None:
+        """See ``PeerListener``."""
+        if label == CHANNEL:
+            self._visemes.add(send, self._spec.fps)
+            self._engine.tell_visemes = True
+
     def on_microphone(self, pcm: Pcm) -> None:
         """See ``PeerListener``."""
         if self.microphone is not None:
@@ -232,6 +240,7 @@ class Session:
                 case Sound():
                     self._send_sound(event, due)
                 case Frame():
+                    self._visemes.tell(event)
                     if self._pictures is not None:
                         self._pictures.frame(event, due)
                 case Spoke() | Silent():

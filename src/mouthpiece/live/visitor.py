@@ -26,6 +26,7 @@ class Visitor:
         self.dropped = 0
         self._on_gone = on_gone
         self._peer: Peer | None = None
+        self._channels: list[tuple[str, Callable[[str], None]]] = []
         self._messages: asyncio.Queue[tuple[str | bytes, Callable[[str], None]]] = asyncio.Queue(WAITING_MESSAGES)
         self._ended: asyncio.Future[MouthpieceError | None] = asyncio.get_running_loop().create_future()
         self._heir: PeerListener | None = None
@@ -62,6 +63,8 @@ class Visitor:
         self._finish(None)
         if self.connected:
             heir.on_connected()
+        for label, send in self._channels:
+            heir.on_channel(label, send)
         while not self._messages.empty():
             heir.on_message(*self._messages.get_nowait())
         return self._peer
@@ -103,6 +106,13 @@ class Visitor:
             self.dropped += 1
         else:
             self._messages.put_nowait((message, reply))
+
+    def on_channel(self, label: str, send: Callable[[str], None]) -> None:
+        """See ``PeerListener``."""
+        if self._heir is not None:
+            self._heir.on_channel(label, send)
+        elif len(self._channels) < WAITING_MESSAGES:
+            self._channels.append((label, send))
 
     def on_microphone(self, pcm: Pcm) -> None:
         """See ``PeerListener``. Nobody listens before there is a session."""

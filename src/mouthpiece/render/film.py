@@ -17,6 +17,7 @@ import numpy as np
 from mouthpiece.codec.mux import Container, Format, Recorder
 from mouthpiece.face.base import Face, FaceRenderer
 from mouthpiece.lipsync.align import Word, words_of
+from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.listen import AudioLipSync
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
@@ -81,6 +82,11 @@ class Rehearsed:
             if self._known[0][0] > self._played:
                 return out
             out.append(self._known.popleft())
+
+    @property
+    def told(self) -> Sequence[Weights]:
+        """A film needs none."""
+        return ()
 
     def cue(self, visemes: Sequence[TimedViseme]) -> None:
         """What is known of the sound is known from the beginning."""

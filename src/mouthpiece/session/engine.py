@@ -74,6 +74,8 @@ class Engine:
         self._flow = _Flow(TICK + lipsync.lookahead)
         self._played = False  # between the two halves of a tick
         self._real_now = 0  # samples of the tick being played that came from the client
+        self.tell_visemes = False
+        """Whether frames tell viseme weights: for those who draw the mouth themselves."""
         self._now = 0
         self._frames = 0
         self._speaking = False
@@ -246,7 +248,8 @@ class Engine:
             pose = self._mouth.at(sample)
             resting = pose == REST
             hold = resting and not (flowing or config.handle_silence or self._frames == 0)
-            out.append(Frame(self._frames, sample, pose, config.look, hold=hold, resting=resting))
+            told = self._mouth.visemes if self.tell_visemes else None
+            out.append(Frame(self._frames, sample, pose, config.look, hold=hold, resting=resting, visemes=told))
             self._frames += 1
 
     def _judge(self) -> None:

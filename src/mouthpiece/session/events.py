@@ -36,6 +36,7 @@ class Frame:
 
     ``hold``: the video holds (nothing is drawn or sent) because silence is not to be handled.
     ``resting``: the mouth has been at rest since the last picture, so the idle picture of the look will do.
+    ``visemes``: weights of the fifteen visemes, sum 1, if the engine is asked to tell them.
     """
 
     n: int
@@ -44,6 +45,7 @@ class Frame:
     look: Look
     hold: bool = False
     resting: bool = False
+    visemes: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

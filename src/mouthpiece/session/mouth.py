@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from mouthpiece.lipsync.base import POSE_STEP, LipSync
+from mouthpiece.lipsync.base import POSE_STEP, LipSync, Weights
+from mouthpiece.lipsync.visemes import SIL, VISEMES
 from mouthpiece.media import REST, MouthPose, Pcm
 from mouthpiece.session.script import NOTHING, Cue
+
+SILENCE: Final[Weights] = np.eye(len(VISEMES), dtype=np.float32)[SIL]
+"""Weights of the visemes of a mouth at rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,9 @@ class MouthTrack:
         self._lipsync = lipsync
         self._heard = 0
         self._anchors = deque([_Anchor(0, 0)])
-        self._poses: deque[tuple[int, MouthPose]] = deque()
+        self._poses: deque[tuple[int, MouthPose, Weights]] = deque()
         self._current = REST
+        self._told: Weights = SILENCE
 
     @property
     def lookahead(self) -> int:
@@ -63,10 +69,12 @@ class MouthTrack:
 
     def _hear(self, pcm: Pcm) -> None:
         self._heard += len(pcm)
-        for heard, pose in self._lipsync.push(pcm):
+        poses = self._lipsync.push(pcm)
+        told = self._lipsync.told or [SILENCE] * len(poses)
+        for (heard, pose), weights in zip(poses, told, strict=True):
             played = self._played(heard)
             if played is not None:
-                self._poses.append((played, pose))
+                self._poses.append((played, pose, weights))
 
     def interrupt(self) -> None:
         """What was fed and not yet played will not be heard: ease the mouth shut from here on."""
@@ -75,12 +83,17 @@ class MouthTrack:
     def at(self, sample: int) -> MouthPose:
         """The pose at ``sample``; calls must not go back in time."""
         while self._poses and self._poses[0][0] <= sample:
-            self._current = self._poses.popleft()[1]
+            _, self._current, self._told = self._poses.popleft()
         return self._current
+
+    @property
+    def visemes(self) -> tuple[float, ...]:
+        """Weights of the fifteen visemes at the pose that ``at`` gave last."""
+        return tuple((SILENCE if self._current == REST else self._told).tolist())
 
     def rested(self) -> bool:
         """Whether the mouth is shut now and in every pose that is already known."""
-        return self._current == REST and all(pose == REST for _, pose in self._poses)
+        return self._current == REST and all(pose == REST for _, pose, _ in self._poses)
 
     def _played(self, heard: int) -> int | None:
         """Session sample of a heard sample, None when it was replaced before it was played."""

@@ -28,6 +28,9 @@ class PeerListener(Protocol):
     def on_message(self, message: str | bytes, reply: Callable[[str], None]) -> None:
         """A data-channel message; ``reply`` answers on the same channel."""
 
+    def on_channel(self, label: str, send: Callable[[str], None]) -> None:
+        """The viewer opened a data channel of this name; ``send`` writes to it, and drops what nobody reads."""
+
     def on_microphone(self, pcm: Pcm) -> None:
         """The viewer's voice, 16 kHz mono, as it arrives."""
 

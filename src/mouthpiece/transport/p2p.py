@@ -265,6 +265,8 @@ class P2PPeer:
                 self._listener.on_message(message, reply)
 
         channel.on("message", received)
+        if not self._over:
+            self._listener.on_channel(channel.label, reply)
 
     def _replier(self, channel: RTCDataChannel) -> Callable[[str], None]:
         def reply(text: str) -> None:
