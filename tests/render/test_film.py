@@ -10,6 +10,8 @@ from tests.support.lips import fit
 from mouthpiece.face import catalog
 from mouthpiece.lipsync.align import words_of
 from mouthpiece.lipsync.listen import AudioLipSync
+from mouthpiece.lipsync.script import Script
+from mouthpiece.lipsync.visemes import lip_gap
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture, frame_sample
 from mouthpiece.providers.espeak import Speech
 from mouthpiece.render.film import LONGEST_TAIL, Rehearsed, Scene, film
@@ -107,9 +109,14 @@ def test_known_words_are_heeded(speech: Speech) -> None:
     words = words_of([(p.sample, p.ipa) for p in speech.phones], [w.sample for w in speech.words])
     assert len(words) > 8
     blind = poses(Rehearsed(speech.pcm), speech.pcm, 320)
-    told = poses(Rehearsed(speech.pcm, words), speech.pcm, 320)
-    assert len(blind) == len(told)
+    told = poses(Rehearsed(speech.pcm, Script(words=tuple(words))), speech.pcm, 320)
+    exact = poses(Rehearsed(speech.pcm, speech.script), speech.pcm, 320)
+    assert len(blind) == len(told) == len(exact)
     assert blind != told
+    lips = [p for p in speech.timed_phones if p.ipa in {"p", "b", "m"}]
+    assert lips
+    for phone in lips:
+        assert min(lip_gap(pose) for at, pose in exact if phone.start <= at < phone.end) < 0.3
 
 
 def test_an_interrupted_mouth_is_shut(speech: Speech) -> None:

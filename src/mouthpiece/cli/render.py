@@ -118,7 +118,7 @@ async def _sound(wanted: Wanted, order: Order) -> tuple[Order, Pcm]:
             speech = await speaker.speak(wanted.text, Manner(voice=wanted.voice))
         finally:
             await speaker.close()
-        order = order.saying(speech)
+        order = order.saying(speech, exact=pcm is None)
         pcm = speech.pcm if pcm is None else pcm
     if pcm is None or not len(pcm):
         raise BadInput(reason="there is nothing to say in the text")

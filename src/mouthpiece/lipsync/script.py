@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from mouthpiece.lipsync.align import Word
 from mouthpiece.lipsync.articulation import parse_ipa
@@ -41,3 +41,7 @@ class Script:
         left = (v for v in self.visemes if v.end > samples)
         moved = (TimedViseme(max(v.start - samples, 0), v.end - samples, v.viseme, v.weight) for v in left)
         return type(self)(visemes=tuple(moved))
+
+
+UNKNOWN: Final = Script()
+"""Nothing is known of what is said."""

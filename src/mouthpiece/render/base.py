@@ -22,7 +22,8 @@ _SEGMENT: Final = re.compile(r"output\d{5,8}\.ts")
 class Order:
     """A film that somebody wants.
 
-    Where it is known what is said: ``phones`` as (sample, IPA) in order, and the samples where words start.
+    Where it is known what is said: ``phones`` as (sample, IPA) in order, and the samples where words start; ``exact``
+    when these are the samples of the very sound, and not of another voice that says the same.
     """
 
     account: str
@@ -30,11 +31,12 @@ class Order:
     fps: int = 25
     phones: tuple[tuple[int, str], ...] = ()
     word_starts: tuple[int, ...] = ()
+    exact: bool = False
 
-    def saying(self, speech: Speech) -> Order:
-        """The same with what a voice tells of its words."""
+    def saying(self, speech: Speech, *, exact: bool) -> Order:
+        """The same with what a voice tells of its words; ``exact``: its own sound is filmed."""
         phones = tuple((phone.sample, phone.ipa) for phone in speech.phones)
-        return replace(self, phones=phones, word_starts=tuple(word.sample for word in speech.words))
+        return replace(self, phones=phones, word_starts=tuple(word.sample for word in speech.words), exact=exact)
 
     def request(self) -> dict[str, object]:
         """As JSON, to begin again from after a restart."""
@@ -46,7 +48,8 @@ class Order:
 def order_of(account: str, request: Mapping[str, Any]) -> Order:
     """The inverse of ``Order.request``."""
     phones = tuple((int(sample), str(ipa)) for sample, ipa in request["phones"])
-    return Order(account, Look(**request["look"]), request["fps"], phones, tuple(request["word_starts"]))
+    words, exact = tuple(request["word_starts"]), bool(request.get("exact", False))
+    return Order(account, Look(**request["look"]), request["fps"], phones, words, exact)
 
 
 def blob(destination: str, file: str) -> str:

@@ -84,7 +84,7 @@ class RenderDesk:
         """Queue a film of what the embedded voice said. Raises BadInput, QueueFull, StorageFull, Unavailable."""
         if not len(speech.pcm):
             raise BadInput(reason="there is nothing to say in the text")
-        return await self._queue(order.saying(speech), len(speech.pcm), _once(speech.pcm.tobytes()))
+        return await self._queue(order.saying(speech, exact=True), len(speech.pcm), _once(speech.pcm.tobytes()))
 
     async def _queue(self, order: Order, samples: int, sound: AsyncIterator[bytes]) -> str:
         expected = samples * BYTES_A_SECOND // SAMPLE_RATE

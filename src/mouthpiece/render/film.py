@@ -19,6 +19,8 @@ from mouthpiece.face.base import Face, FaceRenderer
 from mouthpiece.lipsync.align import Word, words_of
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.listen import AudioLipSync
+from mouthpiece.lipsync.phones import exact_phones
+from mouthpiece.lipsync.script import UNKNOWN, Script
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
 from mouthpiece.render.base import Order
@@ -37,11 +39,11 @@ LONGEST_TAIL: Final = 2 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is filmed beside the sound. ``words``: what is said, where it is known."""
+    """What is filmed beside the sound. ``script``: what is said, where it is known."""
 
     look: Look
     fps: int = 25
-    words: tuple[Word, ...] = ()
+    script: Script = UNKNOWN
 
 
 class Recording(Protocol):
@@ -60,9 +62,10 @@ class Rehearsed:
     What is pushed must be the sound given here, then zeros.
     """
 
-    def __init__(self, sound: Pcm, words: Sequence[Word] = ()) -> None:
+    def __init__(self, sound: Pcm, script: Script = UNKNOWN) -> None:
         self._sync = AudioLipSync(patient=True)
-        self._sync.expect(words)
+        self._sync.cue(script.visemes)
+        self._sync.expect(script.words)
         self._ahead = _pieces(sound)
         self._known: deque[tuple[int, MouthPose]] = deque()
         self._played = 0
@@ -167,14 +170,20 @@ def shoot(
 
     Raises InvalidEmotion, and OSError when a file cannot be written.
     """
-    look, words = order.look, words_of(order.phones, order.word_starts)
+    look = order.look
     recorder = Recorder(Format(look.width, look.height, order.fps), files)
-    pictures = film(sound, Scene(look, order.fps, tuple(words)), face, recorder, report)
+    pictures = film(sound, Scene(look, order.fps, _script(order, sound)), face, recorder, report)
     recorder.close()
     return pictures
+
+
+def _script(order: Order, sound: Pcm) -> Script:
+    if order.exact:
+        return Script.of_phones(exact_phones(order.phones, sound))
+    return Script(words=tuple(words_of(order.phones, order.word_starts)))
 
 
 def _engine(sound: Pcm, scene: Scene) -> Engine:
     whole = len(sound) + LONGEST_TAIL
     rules = EngineConfig(scene.look, scene.fps, max_length=whole, max_idle=whole, backlog=2 * PIECE)
-    return Engine(rules, Rehearsed(sound, scene.words))
+    return Engine(rules, Rehearsed(sound, scene.script))
