@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 
 from mouthpiece.face import interior
 from mouthpiece.face import topology as topo
-from mouthpiece.face.basis import EYE_SIDES, JAW_DROP, SHAPES, build_basis, shading
+from mouthpiece.face.basis import EYE_SIDES, JAW_DROP, SHAPES, build_basis
 from mouthpiece.face.imaging import blur, polygon_mask
 from mouthpiece.face.mesh import FaceMesh, outside
+from mouthpiece.face.photo_teeth import photographed, tooth_tone
 from mouthpiece.face.rig import Bytes, Ints, Rig, Vertices
+from mouthpiece.face.shading import gain_maps
 
 Array = NDArray[np.float64]
 EYE_GRID: Final = (15, 9)
+WHOLE: Final = 0.97
+"""Mean of a matte that holds the whole picture."""
 GUTTER: Final = 8
 TOE: Final = 2.7
 """Millimetres that the upper teeth reach below the seam: visible in aa, E and I, hidden by closed lips."""
+LOWER_EDGE: Final = -1.2
+"""Where the lower teeth end at rest, behind the upper ones (an overbite of a good 4 mm shows a row of them in aa)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class _Assembler:
         self.toothy = gap[1] - gap[0] > 2.2
         self.out, self.atlas = _Layers(), _Atlas()
         self.skin = self._skin_colour()
-        self.palette = interior.palette(self.skin, self._eye_white())
+        self.palette = self._palette()
 
     def build(self) -> Assembly:
         mouth = [*self.upper, *self.lower[::-1][1:-1]]
@@ -124,7 +130,8 @@ class _Assembler:
         for triangles in lid_layers:
             self.out.layer(triangles)
         next_rows = [self.mesh.fine(topo.UPPER_1), self.mesh.fine(topo.LOWER_1)]
-        gain = shading(self.mesh)
+        luma = self.scene.image @ np.array([0.299, 0.587, 0.114], np.float32)
+        gain = gain_maps(self.mesh, self.rest, self.basis, SHAPES, luma.astype(float))
         rig = Rig(
             base=_f32(self.rest),
             basis=_f32(self.basis.reshape(len(SHAPES), -1)),
@@ -134,6 +141,7 @@ class _Assembler:
             lips=np.array([self.upper, self.lower, *next_rows], np.int32),
             loops=np.concatenate(loops).astype(np.int32),
             loop_at=np.r_[0, np.cumsum([len(loop) for loop in loops])].astype(np.int32),
+            seam=_f32(self._seam_texture()),
             eyes=_f32(eyes),
             eye_grid=_f32(grid),
             inside=_f32(inside),
@@ -157,6 +165,16 @@ class _Assembler:
     def _skin_colour(self) -> Array:
         cheeks = [self._around(*self.scene.landmarks[i, :2]) for i in (50, 280)]
         return np.asarray(np.median(np.stack(cheeks), axis=0))
+
+    def _palette(self) -> interior.Palette:
+        """Colours inside the mouth; teeth in the tone of those that a smile shows."""
+        usual = interior.palette(self.skin, self._eye_white())
+        tone = tooth_tone(self.scene.image, self._opening()) if self.toothy else None
+        return usual if tone is None else replace(usual, teeth=_tooth_colour(tone, usual.teeth))
+
+    def _opening(self) -> Array:
+        """Inner contour of the portrait's lips, as it is there."""
+        return np.asarray(self.mesh.points[[*self.upper, *self.lower[::-1][1:-1]], :2])
 
     def _eye_white(self) -> float:
         """Brightness of the brightest tenth of the eyes: how white things look in this light."""
@@ -194,6 +212,20 @@ class _Assembler:
         self.uv = uv
         return triangles, opaque
 
+    def _seam_texture(self) -> Array:
+        """Where the mouth's contour takes its colour when shut, and the way into the lip that it goes when open."""
+        at, into = self._lip_edges()
+        length = np.linalg.norm(into, axis=1, keepdims=True)
+        reach = np.minimum((0.35 if self.toothy else 1.0) * self.mesh.frame.unit, 0.7 * length)
+        return np.concatenate([at, into / np.maximum(length, 1e-6) * reach], 1)
+
+    def _lip_edges(self) -> tuple[Array, Array]:
+        """Texture places of the mouth's contour, and from each the way to the next row of the lip."""
+        rows = [self.mesh.fine(r) for r in (topo.UPPER_1, topo.LOWER_1)]
+        loop = [*self.upper, *self.lower[::-1][1:-1]]
+        beyond = [*rows[0], *rows[1][::-1][1:-1]]
+        return self.uv[loop], self.uv[beyond] - self.uv[loop]
+
     def _opaque(self) -> Bytes:
         corners = self.mesh.points[self.mesh.triangles, :2]
         low = np.maximum(np.floor(corners.min(1) - 1).astype(int), 0)
@@ -212,6 +244,9 @@ class _Assembler:
         below = np.clip((mm[:, 1] - (chin[1] - 0.35 * height)) / (0.3 * height), 0, 1)
         aside = np.maximum(0, np.abs(mm[:, 0] - chin[0]) - 0.42 * width) / (0.9 * width) * below
         head = 1 - interior.smoothstep(0, 1, down + aside)
+        head *= 1 - interior.smoothstep(0.85, 1.45, np.abs(mm[:, 0] - chin[0]) / width)  # a neighbour stays put
+        if float(self.scene.matte.mean()) > WHOLE:  # no matte: what is not the head is the wall behind it
+            head *= 1 - interior.smoothstep(0.16, 0.66, outside(px[:, :2], mesh.oval) / (width * unit))
         head[: mesh.surface] = 1
         breath = 1.6 * interior.smoothstep(0, 1, (mm[:, 1] - (chin[1] + 0.10 * height)) / (0.5 * height))
         rows, columns = self.scene.matte.shape
@@ -225,10 +260,10 @@ class _Assembler:
         return np.stack([head, breath, self._seam()], 1)
 
     def _seam(self) -> Array:
-        """The dark line between closed lips, which goes as they part; stronger where we shut the mouth ourselves."""
+        """The dark line between closed lips, which goes as they part: only where we shut the mouth ourselves."""
         out = np.zeros(len(self.mesh.points))
-        out[self.upper[1:-1] + self.lower[1:-1]] = -0.42 if self.toothy else -0.22
         if self.toothy:
+            out[self.upper[1:-1] + self.lower[1:-1]] = -0.42
             out[self.mesh.fine(topo.UPPER_1)[1:-1] + self.mesh.fine(topo.LOWER_1)[1:-1]] = -0.10
         return out
 
@@ -309,28 +344,37 @@ class _Assembler:
         wide = float(np.clip(half / 26.0, 0.75, 1.15))
         tongue, tongue_uv, tip = interior.tongue_points(wide, 4.0)
         upper = interior.arch(24 * wide, TOE - interior.ROW_MM + interior.EDGE_MARGIN, 4.0, -1.0 - 0.45 * raised)
-        lower = interior.arch(21.5 * wide, min(TOE - 2.2, 0.5) - interior.EDGE_MARGIN, 6.0, -0.5 - 0.40 * raised)
+        lower = interior.arch(21.5 * wide, LOWER_EDGE - interior.EDGE_MARGIN, 6.0, -0.5 - 0.40 * raised)
         parts = []
         layers: list[NDArray[np.integer]] = []
+        shift = np.array((aside, 0, 0))
+        drawn = self._upper_teeth(upper + shift)
         for place, uv, kind, picture, grid in (
             (tongue, tongue_uv, tip, interior.tongue_picture(self.palette), interior.TONGUE_GRID),
             (lower, interior.arch_uv(21.5), -1.0, interior.teeth_picture(self.palette, False), (17, 2)),
-            (upper, interior.arch_uv(24.0), 2.0, interior.teeth_picture(self.palette, True), (17, 2)),
+            (upper, interior.arch_uv(24.0), 2.0, drawn, (17, 2)),
         ):
             first = self.out.vertices(self.atlas.add(picture) + uv)
             layers.append(interior.grid_triangles(*grid) + first)
-            parts.append(np.c_[place + np.array((aside, 0, 0)), np.broadcast_to(kind, len(place))])
+            parts.append(np.c_[place + shift, np.broadcast_to(kind, len(place))])
         self.out.end_group()
         return np.concatenate(parts), layers
 
+    def _upper_teeth(self, arch: Array) -> Array:
+        """Drawn teeth, or the portrait's own where it smiles with them."""
+        picture = interior.teeth_picture(self.palette, True)
+        if not self.toothy:
+            return picture
+        x, y, z, origin = self._mouth_axes()[:4]
+        places = origin + self.mesh.frame.unit * (arch @ np.stack([x, y, z]))
+        return photographed(picture, places[:, :2], interior.arch_uv(24.0), self.scene.image, self._opening())
+
     def _roll(self, m: int) -> NDArray[np.integer]:
         """The wet inside of the lips: the lip's own rows mirrored inward, darker towards the teeth."""
-        rows = [self.mesh.fine(r) for r in (topo.UPPER_1, topo.LOWER_1)]
-        loop = [*self.upper, *self.lower[::-1][1:-1]]
-        beyond = [*rows[0], *rows[1][::-1][1:-1]]
-        edge, row = self.uv[loop], self.uv[beyond]
-        rings = [edge + share * (row - edge) for share in (0.45, 0.8, 1.0)]
-        light = np.repeat([0.90, 0.74, 0.60], m)
+        edge, into = self._lip_edges()
+        shift = self._seam_texture()[:, 2:]
+        rings = [edge + shift + share * (into - shift) for share in (0.0, 0.55, 0.95)]
+        light = np.repeat([0.97, 0.80, 0.58], m)
         first = self.out.vertices(np.concatenate(rings), np.repeat([1.0, 1.0, 0.0], m), light)
         self.out.end_group()
         k = np.arange(m)
@@ -364,14 +408,34 @@ class _Assembler:
         px = self.mesh.points
         at = px[fold, :2] + 0.35 * (px[fold, :2] - px[edge, :2])
         rows, columns = self.scene.matte.shape
-        x, y = at[:, 0].astype(int).clip(0, columns - 1), at[:, 1].astype(int).clip(0, rows - 1)
-        skin = smooth[y, x].astype(float)
+        at = at.astype(int).clip(0, [columns - 1, rows - 1])
+        skin = smooth[at[:, 1], at[:, 0]].astype(float)
         kernel = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.6**2))
         padded = np.pad(skin, ((5, 5), (0, 0)), mode="edge")
         even = np.stack([np.convolve(padded[:, c], kernel / kernel.sum(), "valid") for c in range(3)], 1)
+        x, y = px[edge[len(edge) // 2], :2] + [0, 0.30 * np.ptp(px[edge, 0])]
+        under = self._around(x, y, 2)
+        even = _levelled(even, 0.7 * np.median(even, axis=0) + 0.3 * under)
         low, high = px[edge, :2].min(0).astype(int), px[edge, :2].max(0).astype(int)
         patch = self.scene.image[low[1] : high[1] + 2, low[0] : high[0] + 1].reshape(-1, 3)
         return even, np.asarray(np.percentile(patch, 6, axis=0) * 0.9, np.float64)
+
+
+def _tooth_colour(seen: Array, usual: Array) -> Array:
+    """The tone of photographed teeth, less coloured and not much darker than expected: what is seen of them is in
+    the shadow of the lip."""
+    weights = np.array([0.299, 0.587, 0.114])
+    grey = float(seen @ weights)
+    plain = grey + (seen - grey) * 0.6
+    return np.asarray(plain * max(1.04, 0.80 * float(usual @ weights) / max(grey, 1.0)))
+
+
+def _levelled(colours: Array, usual: Array) -> Array:
+    """Colours (n, 3) held near the usual one: a frame of glasses or a lock of hair must not colour a lid."""
+    weights = np.array([0.299, 0.587, 0.114])
+    apart = np.abs(colours @ weights - usual @ weights) / max(float(usual @ weights), 1.0)
+    own = (1 - interior.smoothstep(0.08, 0.30, apart))[:, None] * 0.75
+    return np.asarray(colours * own + usual * (1 - own))
 
 
 def _f32(values: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -26,7 +26,8 @@ Column = Callable[[int, float], Sequence[float]]
 MOUTH: Final = MOUTH_SHAPES[:10]
 EYES: Final = ("blink_r", "blink_l", "squint_r", "squint_l", "wide_r", "wide_l")
 BROWS: Final = ("brow_inner_up", "brow_up", "brow_down")
-SHAPES: Final = (*MOUTH, "frown", "shift", *EYES, *BROWS)
+EXTRA: Final = ("smile_skew", "brow_skew", "cheek", "sneer", "look_down")
+SHAPES: Final = (*MOUTH, "frown", "shift", *EYES, *BROWS, *EXTRA)
 """Names of the basis, in order."""
 
 JAW_DROP: Final = 12.0
@@ -116,7 +117,8 @@ class _Builder:
     def build(self) -> tuple[Points, Points]:
         correction = self._neutralise()
         self.neutral = self.source + correction[: topo.SURFACE_POINTS]
-        shapes = {**self._jaw(), **self._lip_shapes(), **self._eyes(), **self._brows()}
+        shapes = {**self._jaw(), **self._lip_shapes(), **self._eyes(), **self._brows(), **self._cheeks()}
+        shapes |= self._skewed(shapes)
         return correction, np.stack([shapes[name] for name in SHAPES])
 
     # --- an open source mouth --------------------------------------------------------------------------------------
@@ -127,9 +129,9 @@ class _Builder:
             return np.zeros_like(self.mesh.mm)
         toothy = gap[5] > 2.2
         share = 0.60 if toothy else 0.42
-        narrow = 0.10 if toothy else 0.0
+        narrow = 0.13 if toothy else 0.0
         seam = self.source[topo.UPPER_INNER[5], 1] + share * gap[5]
-        sink = [0.42 * toothy * max(0.0, seam - self.source[topo.UPPER_INNER[k], 1] - 1.5) for k in CORNERS]
+        sink = [0.62 * toothy * max(0.0, seam - self.source[topo.UPPER_INNER[k], 1] - 1.5) for k in CORNERS]
         handles: Handles = {i: np.array([0, -0.30 * (1 - share) * gap[5], 0]) for i in (152, 175, 148, 377)}
         upper = ((*UPPER, topo.ABOVE_LIP), (1.0, 0.97, 0.93, 0.82, 0.45), share)
         lower = ((*LOWER, topo.BELOW_LIP), (1.0, 1.0, 0.98, 0.94, 0.6), share - 1)
@@ -142,6 +144,10 @@ class _Builder:
                     edge = k in CORNERS
                     y = sink[k // 10] * (0.6 if outer < 1 else 1) if edge else part * gap[k] * factor + drop * outer
                     handles[row[k]] = np.array([x, y, 0])
+        if toothy:  # a smile lifts the cheeks too: let them down with its corners
+            fall = 0.5 * sum(sink)
+            for i, share_of in ((205, 0.75), (425, 0.75), (50, 0.55), (280, 0.55), (187, 0.6), (411, 0.6)):
+                handles[i] = np.array([-0.04 * self.source[i, 0], share_of * fall, 0])
         return self.spread(handles, self.around_smile)
 
     # --- jaw -------------------------------------------------------------------------------------------------------
@@ -310,8 +316,9 @@ class _Builder:
     def _eyes(self) -> dict[str, Points]:
         fixed = {*topo.NOSE[:8], 10, 151, 1, 2, 61, 291, 0, 17, 152, *TEMPLES, *topo.BROWS}
         cheeks = {50, 280, 117, 346, 118, 347}
-        out = {}
+        out = {"look_down": np.zeros_like(self.mesh.mm)}
         for side, rings in EYE_SIDES.items():
+            out["look_down"] += self.spread(self._following(rings), self.still | fixed)
             blink, squint, wide = self._lid_moves(rings)
             out[f"blink_{side}"] = self.spread(blink, self.still | fixed | cheeks)
             out[f"squint_{side}"] = self.spread(squint, self.still | fixed)
@@ -335,6 +342,17 @@ class _Builder:
                 squint[lower[k]], squint[bag[k]] = np.array([0, -0.30 * up, 0]), np.array([0, -0.22 * up, 0])
                 wide[lower[k]], wide[crease[k]] = np.array([0, 0.03 * up, 0]), np.array([0, -0.10 * down, 0])
         return blink, squint, wide
+
+    def _following(self, rings: tuple[tuple[int, ...], ...]) -> Handles:
+        """Both lids go with the eye: the upper one most of the way of a glance down, the lower one a third."""
+        upper, lower, crease, bag = rings
+        height = float(self._eye_gaps(upper, lower)[0][4])
+        moves: Handles = {}
+        for k in range(1, 8):
+            share = 1 - (abs(k - 4) / 4) ** 2
+            for row, much in ((upper, 0.42), (crease, 0.16), (lower, 0.14), (bag, 0.08)):
+                moves[row[k]] = np.array([0, much * share * height, 0])
+        return moves
 
     def _eye_gaps(self, upper: tuple[int, ...], lower: tuple[int, ...]) -> tuple[Points, Points]:
         """Height of the eye at the columns of its upper and of its lower lid, in mm."""
@@ -367,31 +385,23 @@ class _Builder:
             "brow_down": self.spread(down, still),
         }
 
+    # --- cheeks and asymmetry --------------------------------------------------------------------------------------
+    def _cheeks(self) -> dict[str, Points]:
+        """Cheeks that rise under the eyes, and the wings of the nose that lift and deepen the fold beside them."""
+        fixed = {*topo.BROWS, *LID_EDGES, *topo.NOSE[:8], 1, 2, 164, 0, 17, 13, 14, 152, 61, 291, *TEMPLES}
+        cheek: Handles = {}
+        sneer: Handles = {}
+        for side in (-1.0, 1.0):
+            rise = ((50, 280, 2.0), (205, 425, 1.6), (101, 330, 1.8), (118, 347, 1.2), (117, 346, 1.0), (187, 411, 0.8))
+            for right, left, up in rise:
+                cheek[right if side < 0 else left] = np.array([0.25 * side * up, -up, -0.35 * up])
+            for right, left, up in ((129, 358, 1.1), (98, 327, 0.6), (203, 423, 1.5), (206, 426, 0.9), (165, 391, 0.7)):
+                sneer[right if side < 0 else left] = np.array([0.30 * side * up, -up, -0.3 * up])
+        beside = self.still | set(JAW_SIDES)
+        return {"cheek": self.spread(cheek, beside | fixed), "sneer": self.spread(sneer, beside | fixed - {2, 164})}
 
-def shading(mesh: FaceMesh) -> Points:
-    """Change of brightness that each shape brings, (len(SHAPES), n): lid, nasolabial fold, corner, chin."""
-    table = {
-        "blink_r": dict.fromkeys(mesh.fine(topo.LID_R_UPPER), -0.05),
-        "blink_l": dict.fromkeys(mesh.fine(topo.LID_L_UPPER), -0.05),
-        "smile": dict.fromkeys((206, 426, 92, 322, 165, 391), -0.07) | dict.fromkeys((205, 425, 50, 280), 0.05),
-        "stretch": dict.fromkeys((206, 426, 92, 322), -0.04),
-        "jaw_open": dict.fromkeys((18, 83, 313, 200), -0.05),
-        "pucker": dict.fromkeys((186, 410, 43, 273, 57, 287, 61, 291), -0.05),
-        "brow_down": dict.fromkeys((9, 107, 336, 55, 285), -0.04),
-    }
-    out = np.zeros((len(SHAPES), len(mesh.points)))
-    for name, gains in table.items():
-        row = out[SHAPES.index(name)]
-        row[list(gains)] = list(gains.values())
-    return np.stack([_smoothed(row, mesh.triangles) * 3.0 if row.any() else row for row in out])
-
-
-def _smoothed(values: Points, tri: NDArray[np.int32]) -> Points:
-    """Two rounds of averaging with the neighbours."""
-    for _ in range(2):
-        total, count = values.copy(), np.ones(len(values))
-        for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2)):
-            np.add.at(total, tri[:, a], values[tri[:, b]] * 0.5)
-            np.add.at(count, tri[:, a], 0.5)
-        values = total / count
-    return values
+    def _skewed(self, shapes: Mapping[str, Points]) -> dict[str, Points]:
+        """One side up, the other down: differences of the halves of a symmetric shape."""
+        x = self.mesh.mm[:, 0] - self.mesh.mm[topo.NOSE[0], 0]
+        side = np.tanh(x / 11.0)[:, None]
+        return {"smile_skew": shapes["smile"] * side, "brow_skew": shapes["brow_up"] * side}

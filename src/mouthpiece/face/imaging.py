@@ -58,6 +58,12 @@ def polygon_mask(outline: NDArray[np.floating], height: int, width: int) -> Floa
     return np.asarray(mask / 255, np.float32)
 
 
+def remapped(image: Floats, x: NDArray[np.floating], y: NDArray[np.floating]) -> Floats:
+    """The picture's values at (x, y), bilinear; beyond the border its edge."""
+    places = (np.asarray(x, np.float32), np.asarray(y, np.float32))
+    return np.asarray(cv2.remap(image, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
 def fill_holes(image: Floats, known: Floats) -> Floats:
     """Where ``known`` is 0, continue the known pixels smoothly (push-pull pyramid, Gortler et al. 1996)."""
     levels = [(image * known[..., None], known)]

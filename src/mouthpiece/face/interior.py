@@ -43,14 +43,14 @@ class Palette:
 def palette(skin: Array, eye_white: float) -> Palette:
     """Colours for a face with this skin colour, whose eye whites have this brightness.
 
-    Teeth take the light from the eye whites, not from the skin: they are as bright on a dark face. A grey portrait
-    gets a grey mouth.
+    Teeth take the light from the eye whites, so that they are as bright on a dark face, and from a light skin where
+    the eyes lie in shadow. A grey portrait gets a grey mouth.
     """
     weights = np.array([0.299, 0.587, 0.114])
     light = float(skin @ weights)
     colour = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1) / 0.18, 0, 1))
     flesh = float(np.clip(0.5 * light + 0.5 * eye_white * 0.75, 60, 200))
-    white = float(np.clip(eye_white * 0.93, 90, 226))
+    white = float(np.clip(max(eye_white * 0.93, 0.35 * eye_white + 0.60 * light), 100, 226))
 
     def tint(r: float, g: float, b: float, level: float) -> Array:
         full = np.array([r, g, b]) * level
@@ -60,7 +60,7 @@ def palette(skin: Array, eye_white: float) -> Palette:
     return Palette(
         teeth=tint(1.02, 1.0, 0.945, white),
         gum=tint(0.92, 0.52, 0.52, flesh),
-        tongue=tint(1.02, 0.55, 0.54, flesh),
+        tongue=tint(1.12, 0.60, 0.58, flesh),
         cavity=tint(0.42, 0.15, 0.15, flesh),
         shadow=tint(0.20, 0.06, 0.06, flesh),
     )
@@ -91,8 +91,8 @@ def teeth_picture(colours: Palette, upper: bool) -> Array:
             cover = np.maximum(cover, alpha)
         start += wide
     rgb = rgb * cover[..., None] + behind * (1 - cover[..., None])
-    cover = np.maximum(cover, smoothstep(0.75, 1.15, from_edge) * (np.abs(x) < ARCH_MM - 1))
-    rgb *= (1 - 0.62 * smoothstep(9, 25, np.abs(x)))[..., None] * (1.0 if upper else 0.88)
+    cover = np.maximum(cover, smoothstep(0.30, 0.75, from_edge) * (np.abs(x) < ARCH_MM - 1))
+    rgb *= (1 - 0.62 * smoothstep(9, 25, np.abs(x)))[..., None] * (1.0 if upper else 0.78)
     out = np.concatenate([rgb.clip(0, 255), cover[..., None] * 255], 2)
     return resize(out, *TOOTH_PICTURE).astype(float)
 
@@ -120,6 +120,7 @@ def tongue_picture(colours: Palette) -> Array:
     x, y = x / 127 * 2 - 1, y / 95
     cover = 1 - smoothstep(0.90, 1.0, np.abs(x) ** 2.4 + np.clip((0.45 - y) / 0.45, 0, 1) ** 2.2)
     shade = 0.70 + 0.42 * np.exp(-(x**2 / 0.5 + (y - 0.32) ** 2 / 0.12))
+    shade += 0.16 * np.exp(-((np.abs(x) - 0.22) ** 2 / 0.02 + (y - 0.10) ** 2 / 0.006))  # the wet tip shines
     shade -= 0.12 * np.exp(-((x / 0.07) ** 2)) * smoothstep(0.05, 0.4, y)
     shade *= 1 - 0.30 * smoothstep(0.55, 1.0, np.abs(x))
     return np.concatenate([(colours.tongue * shade[..., None]).clip(0, 255), cover[..., None] * 255], 2)
@@ -163,7 +164,7 @@ def tongue_points(width: float, depth: float) -> tuple[Array, Array, Array]:
     """The tongue at rest behind the lower teeth: mm, picture coordinates, and how much of the tip each point is."""
     x, y = np.meshgrid(np.linspace(-1, 1, TONGUE_GRID[0]), np.linspace(0, 1, TONGUE_GRID[1]))
     place = np.stack(
-        [x * 17 * width * (1 - 0.25 * (y - 0.3) ** 2), TONGUE_TOP + 15 * y + 2.6 * x**2, depth + 7 + 6 * x**2 - 5 * y],
+        [x * 17 * width * (1 - 0.25 * (y - 0.3) ** 2), TONGUE_TOP + 15 * y + 1.9 * x**2, depth + 7 + 6 * x**2 - 5 * y],
         -1,
     )
     uv = np.stack([x * 63.5 + 64, y * 95], -1)

@@ -39,7 +39,7 @@ HALF = np.float32(0.5)
 
 F1, F2, I1, I2 = float32[::1], float32[:, ::1], int32[::1], int32[:, ::1]
 B1, B2, P2 = uint8[::1], uint8[:, ::1], uint64[:, ::1]
-RIG = types.NamedTuple([F2, F2, F2, B1, F2, I2, I1, I1, F2, F2, F2, F2, I2, F1, I1, I1, I2, I2, B1], Rig)
+RIG = types.NamedTuple([F2, F2, F2, B1, F2, I2, I1, I1, F2, F2, F2, F2, F2, I2, F1, I1, I1, I2, I2, B1], Rig)
 CANVAS = types.NamedTuple([P2, P2, P2, P2, B2, F1, I1], Canvas)
 SCRATCH = types.NamedTuple([F2, F2, F2, F2, F1, F1], Scratch)
 
@@ -102,6 +102,18 @@ def _span_copy(dst: Pixels, at: int, count: int, tex: Texture, start: Start, ste
 
 
 @_inner
+def _span_lit(dst: Pixels, at: int, count: int, tex: Texture, start: Start, step: Start) -> None:
+    """Scan line of an opaque triangle in changed light, whose texels are all inside the texture."""
+    flat, width = tex[0], tex[1]
+    u, v, g = start[0], start[1], start[3]
+    for k in range(at, at + count):
+        dst[k] = _lit(_sample(flat, width, u, v), g)
+        u += step[0]
+        v += step[1]
+        g += step[3]
+
+
+@_inner
 def _span_mix(dst: Pixels, at: int, count: int, tex: Texture, start: Start, step: Start) -> None:
     """Scan line with texture alpha, vertex alpha and gain; coordinates are held inside the texture."""
     flat, width, u_max, v_max = tex
@@ -147,7 +159,7 @@ def _slopes(values: Corner, b1: Pair, b2: Pair) -> Pair:
 
 @_inner
 def _even(v: Corner) -> np.bool:
-    near = np.float32(0.004)
+    near = np.float32(0.005)
     return abs(v[0] - 1) < near and abs(v[1] - 1) < near and abs(v[2] - 1) < near
 
 
@@ -176,7 +188,8 @@ def _fill(screen: Screen, tex: Texture, corners: Corners, opaque: bool) -> None:
     dax, day = _slopes(alphas, b1, b2)
     dgx, dgy = _slopes(gains, b1, b2)
     step = (np.int64(dux * ONE), np.int64(dvx * ONE), dax, dgx)
-    fast = opaque and _even(alphas) and _even(gains)
+    solid = opaque and _even(alphas)
+    plain = _even(gains)
     e0, e1, e2 = _edge(xs[0], ys[0], xs[1], ys[1]), _edge(xs[1], ys[1], xs[2], ys[2]), _edge(xs[2], ys[2], xs[0], ys[0])
     for row in range(top, bottom):
         y = np.float32(row) + HALF
@@ -191,8 +204,11 @@ def _fill(screen: Screen, tex: Texture, corners: Corners, opaque: bool) -> None:
         u = np.int64((us[0] + px * dux + py * duy - HALF) * ONE)
         v = np.int64((vs[0] + px * dvx + py * dvy - HALF) * ONE)
         start = (u, v, alphas[0] + px * dax + py * day, gains[0] + px * dgx + py * dgy)
-        if fast and _inside_texture(start, step, count, tex):
-            _span_copy(dst, row * width + first, count, tex, start, step)
+        if solid and _inside_texture(start, step, count, tex):
+            if plain:
+                _span_copy(dst, row * width + first, count, tex, start, step)
+            else:
+                _span_lit(dst, row * width + first, count, tex, start, step)
         else:
             _span_mix(dst, row * width + first, count, tex, start, step)
 
@@ -284,11 +300,33 @@ def _place_skin(rig: Rig, canvas: Canvas, work: Scratch, state: Floats, gap: np.
         p = (points[i, 0], points[i, 1], points[i, 2])
         pos[i, 0], pos[i, 1] = _project(rig, work.turn, canvas.framing, p, rig.weights[i, 0])
         light[i] = np.float32(1) + rig.weights[i, 2] * seam
-    for k in range(len(rig.basis)):
-        w = state[k]
+    for k in range(len(rig.gain)):
+        w = state[k]  # after the shapes come yaw and pitch, as in the rows of the gain
         if rig.gained[k] and w != np.float32(0):
             for i in range(len(points)):
                 light[i] += w * rig.gain[k, i]
+
+
+@_inner
+def _gap_at(rig: Rig, pos: Floats, j: int) -> np.float32:
+    """Canvas pixels between the lips at a point of the mouth's contour."""
+    columns = rig.lips.shape[1]
+    c = j if j < columns else 2 * columns - 2 - j
+    return max(pos[rig.lips[1, c], 1] - pos[rig.lips[0, c], 1], np.float32(0))
+
+
+@_inner
+def _place_seam(rig: Rig, canvas: Canvas, work: Scratch) -> None:
+    """The line of shadow between closed lips stays behind as they part: their edges take texture from further in."""
+    at, texels = rig.groups[GROUP.feather], canvas.framing[3]
+    mm = rig.body[6] * canvas.framing[0]
+    for j in range(len(rig.seam)):
+        share = _smooth(np.float32(0.3), np.float32(1.8), _gap_at(rig, work.pos, j) / mm)
+        u = (rig.seam[j, 0] + share * rig.seam[j, 2]) * texels
+        v = (rig.seam[j, 1] + share * rig.seam[j, 3]) * texels
+        here = rig.loops[j]
+        work.uv[here, 0], work.uv[here, 1] = u, v
+        work.uv[at + j, 0], work.uv[at + j, 1] = u, v
 
 
 @_inner
@@ -303,14 +341,19 @@ def _place_feather(rig: Rig, work: Scratch) -> None:
             top, bottom = min(top, y), max(bottom, y)
         width = min(np.float32(1.1), np.float32(0.35) * (bottom - top))
         for j in range(first, last):
+            reach = width
+            if loop == 0:  # lips that nearly touch: each rim covers its half of the gap, the more the thinner that is
+                gap = _gap_at(rig, pos, j)
+                reach = min(width, np.float32(0.5) * gap + np.float32(0.15))
+                work.alpha[at + j] = max(np.float32(1) - gap / np.float32(1.6), np.float32(0))
             here = rig.loops[j]
             before = rig.loops[j - 1] if j > first else rig.loops[last - 1]
             after = rig.loops[j + 1] if j + 1 < last else rig.loops[first]
             tx, ty = pos[after, 0] - pos[before, 0], pos[after, 1] - pos[before, 1]
             size = np.sqrt(tx * tx + ty * ty) + np.float32(1e-6)
             side = np.float32(1) if loop < 2 else np.float32(-1)
-            pos[at + j, 0] = pos[here, 0] - side * ty / size * width
-            pos[at + j, 1] = pos[here, 1] + side * tx / size * width
+            pos[at + j, 0] = pos[here, 0] - side * ty / size * reach
+            pos[at + j, 1] = pos[here, 1] + side * tx / size * reach
             work.light[at + j] = work.light[here]
 
 
@@ -335,7 +378,7 @@ def _place_inside(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> Non
     out = state[k + POSE.tongue_out]
     forward = max(out, np.float32(0.85) * state[k + POSE.tongue_up])
     angle = rig.body[7] * jaw
-    bite = a[5, 0] - np.float32(0.3) - np.float32(0.8) * out  # a tip that rises or comes out ends at the teeth's edge
+    bite = a[5, 0] - np.float32(0.9) - np.float32(0.7) * out  # a tip that rises or comes out laps the teeth's edge
     thrust = bite - (a[5, 1] + np.float32(0.95 * JAW_DROP) * jaw)
     for i in range(len(rig.inside)):
         x, y, z, tip = rig.inside[i, 0], rig.inside[i, 1], rig.inside[i, 2], rig.inside[i, 3]
@@ -374,17 +417,18 @@ def _place_lip_rims(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> N
     pos, m, columns = work.pos, rig.loop_at[1], rig.lips.shape[1]
     roll, shade = rig.groups[GROUP.roll], rig.groups[GROUP.shade]
     mm = rig.body[6] * canvas.framing[0]
-    rounded = np.float32(0.35) * min(max(state[PUCKER], np.float32(0)), np.float32(1))
+    rounded = np.float32(0.55) * min(max(state[PUCKER], np.float32(0)), np.float32(1))
     for j in range(m):
         upper = j < columns
         c = j if upper else 2 * columns - 2 - j
         x, y = pos[rig.loops[j], 0], pos[rig.loops[j], 1]
         gap = max(pos[rig.lips[1, c], 1] - pos[rig.lips[0, c], 1], np.float32(0))
         side = np.float32(1) if upper else np.float32(-1)
-        wet = min(np.float32(1.0 if upper else 1.5) * mm, gap * np.float32(0.20 if upper else 0.15))
-        dark = min(np.float32(2.2 if upper else 1.6) * mm, gap * np.float32(0.40))
+        middle = np.float32(2 * c) / np.float32(columns - 1) - np.float32(1)
+        wet = min(np.float32(1.1 if upper else 1.9) * mm, gap * (np.float32(0.18) + np.float32(0.20) * middle**4))
+        dark = min(np.float32(2.2 if upper else 1.4) * mm, gap * np.float32(0.40))
         for ring in range(3):
-            part = np.float32((0.0, 0.65, 1.0)[ring])
+            part = np.float32((0.0, 0.60, 1.0)[ring])
             pos[roll + ring * m + j, 0], pos[roll + ring * m + j, 1] = x, y + side * wet * part
         inner = y + side * wet * np.float32(0.8)
         pos[shade + j, 0], pos[shade + j, 1] = x, inner
@@ -418,7 +462,7 @@ def _place_lid(rig: Rig, canvas: Canvas, work: Scratch, side: int, strength: np.
 
 @_inner
 def _paint(rig: Rig, canvas: Canvas, work: Scratch, state: Floats, opened: np.bool) -> None:
-    """All layers, back to front. The tongue lies behind the teeth, or shows its tip below the edge of the upper ones.
+    """All layers, back to front. The tongue lies behind the teeth, or shows its tip over the edge of the upper ones.
 
     One loop with one call: each further call of ``_draw_layer`` is a further copy for the compiler, and seconds of it.
     """
@@ -485,6 +529,7 @@ def draw(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> None:
     opened = gap > np.float32(0.4)
     _turn_head(rig, state, work.turn)
     _place_skin(rig, canvas, work, state, gap)
+    _place_seam(rig, canvas, work)
     _place_feather(rig, work)
     _place_eyes(rig, canvas, work, state)
     if opened:

@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from mouthpiece.face.idle import life, moves_fast
-from mouthpiece.face.moods import TILT, mood
+from mouthpiece.face import topology as topo
+from mouthpiece.face.idle import VOR, Life, life, moves_fast
+from mouthpiece.face.moods import Mood, mood
 from mouthpiece.face.pack import Pack, read
 from mouthpiece.face.rig import POSE, POSE_SIZE, Floats, Scratch
 from mouthpiece.face.stage import Stage, set_stage
@@ -22,6 +23,7 @@ SHAPES: Final = (
     *MOUTH_SHAPES[:MOUTH_WEIGHTS],
     *("frown", "shift", "blink_r", "blink_l", "squint_r", "squint_l", "wide_r", "wide_l"),
     *("brow_inner_up", "brow_up", "brow_down"),
+    *("smile_skew", "brow_skew", "cheek", "sneer", "look_down"),
 )
 ROW: Final = {name: k for k, name in enumerate(SHAPES)}
 TONGUE_UP, TONGUE_OUT = MOUTH_SHAPES.index("tongue_up"), MOUTH_SHAPES.index("tongue_out")
@@ -57,7 +59,7 @@ class MeshFace:
 
     def lively(self, look: Look, seconds: float) -> bool:
         """Whether a blink or a glance is under way."""
-        return moves_fast(look.seed, seconds + look.start_frame / IDLE_FPS)
+        return moves_fast(look.seed, seconds + look.start_frame / IDLE_FPS, mood(look.emotion).manner)
 
     def lip_gap(self, pose: MouthPose) -> float:
         """Widest opening between the inner lips of the mesh in mm, without head motion."""
@@ -84,8 +86,8 @@ class MeshRenderer:
         self._draw = draw
         self._rig = pack.rig
         self._look = look
-        self._rest = _resting(look.emotion)
-        self._tilt = TILT.get(look.emotion, 0.0)
+        self._mood = mood(look.emotion)
+        self._rest = _resting(self._mood)
         self._state = self._rest.copy()
         self._canvas = stage.canvas()
         self._work = _scratch(pack)
@@ -94,23 +96,27 @@ class MeshRenderer:
 
     def draw(self, pose: MouthPose = REST, seconds: float = 0.0) -> Picture:
         """The face with this mouth at ``seconds`` of its idle life; a view, valid until the next call."""
-        look = self._look
+        look, mood = self._look, self._mood
         now = seconds + look.start_frame / IDLE_FPS
-        alive = life(look.seed, now, pose.emphasis, pose.loudness)
+        alive = life(look.seed, now, pose.emphasis, pose.loudness, mood.manner)
         state = self._state
         state[:] = self._rest
         _put_mouth(state, pose)
-        shut = alive.blink + (1 - alive.blink) * 0.25 * max(0.0, alive.gaze_y)
-        state[ROW["blink_r"]] = state[ROW["blink_l"]] = shut
-        state[ROW["brow_up"]] += alive.brow
+        _put_life(state, alive, pose)
         k = len(SHAPES)
-        state[k + POSE.yaw], state[k + POSE.pitch] = alive.yaw, alive.pitch
-        state[k + POSE.roll] = alive.roll + self._tilt
+        state[k + POSE.yaw], state[k + POSE.pitch] = alive.yaw, alive.pitch + mood.pitch
+        state[k + POSE.roll] = alive.roll + mood.roll
         state[k + POSE.x], state[k + POSE.y], state[k + POSE.z] = alive.x, alive.y, alive.z
-        state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y
+        state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y - VOR * mood.pitch
         state[k + POSE.breath] = alive.breath
         self._draw(self._rig, self._canvas, self._work, state)
         return self._picture
+
+    def outlines(self) -> tuple[Floats, Floats]:
+        """Where the face's oval and the outer lips were in the picture drawn last, canvas pixels (n, 2) each."""
+        pos = self._work.pos
+        lips = (*topo.UPPER_OUTER, *topo.LOWER_OUTER[::-1])
+        return pos[list(topo.OVAL)].copy(), pos[list(lips)].copy()
 
     def draw_state(self, state: Floats) -> Picture:
         """Draw an explicit state vector (shape weights in SHAPES' order, then ``rig.State``): for tests and sheets."""
@@ -118,19 +124,45 @@ class MeshRenderer:
         return self._picture
 
 
-def _resting(emotion: str) -> Floats:
+def _resting(mood: Mood) -> Floats:
     state = np.zeros(len(SHAPES) + POSE_SIZE, np.float32)
-    for name, weight in mood(emotion).items():
+    for name, weight in mood.shapes.items():
         state[ROW[name]] = weight
     return state
 
 
 def _put_mouth(state: Floats, pose: MouthPose) -> None:
-    """Add the mouth to a state; a mood's smile gives way where the lips are pressed or rounded."""
+    """Add the mouth to a state. What a mood does with the lips gives way where they are pressed, rounded or tucked."""
     mouth = pose.array()
+    shaped = max(mouth[ROW["press"]], mouth[ROW["pucker"]], mouth[ROW["funnel"]], mouth[ROW["tuck"]], 0.0)
+    give = 1.0 - 0.65 * min(1.0, 1.4 * float(shaped))
+    state[:MOUTH_WEIGHTS] *= give
+    for name in ("frown", "shift", "smile_skew"):
+        state[ROW[name]] *= give
+    opened = float(mouth[ROW["jaw_open"]])
+    state[ROW["press"]] *= max(0.0, 1 - 4 * opened)  # a mouth that speaks is not pressed shut by its mood
     state[:MOUTH_WEIGHTS] += mouth[:MOUTH_WEIGHTS]
     k = len(SHAPES)
     state[k + POSE.tongue_up], state[k + POSE.tongue_out] = mouth[TONGUE_UP], mouth[TONGUE_OUT]
+
+
+def _put_life(state: Floats, alive: Life, pose: MouthPose) -> None:
+    """Add what accompanies the mouth and what moves by itself: cheeks, folds, lids, brows, the uneven side."""
+    resting = max(0.0, 1.0 - 4.0 * float(np.abs(pose.array()[:MOUTH_WEIGHTS]).sum()))
+    state[ROW["smile"]] += alive.lips
+    state[ROW["press"]] += 0.55 * alive.press * resting
+    smile, stretch = float(state[ROW["smile"]]), float(state[ROW["stretch"]])
+    state[ROW["cheek"]] += 0.45 * max(0.0, smile) + 0.15 * max(0.0, stretch)
+    state[ROW["sneer"]] += 0.60 * max(0.0, pose.upper_up) + 0.10 * pose.loudness
+    moving = max(0.0, pose.jaw_open) + max(0.0, stretch) + max(0.0, smile)
+    state[ROW["smile_skew"]] += alive.skew * min(1.0, 0.25 + moving)
+    state[ROW["brow_up"]] += alive.brow
+    state[ROW["brow_skew"]] += 0.8 * alive.skew * (0.2 + alive.brow)
+    for side in ("r", "l"):
+        state[ROW[f"wide_{side}"]] += max(0.0, alive.lids)
+        state[ROW[f"squint_{side}"]] += max(0.0, -alive.lids) + 0.10 * max(0.0, pose.emphasis)
+        state[ROW[f"blink_{side}"]] = alive.blink
+    state[ROW["look_down"]] += alive.gaze_y * (1 - alive.blink)
 
 
 def _scratch(pack: Pack) -> Scratch:

@@ -16,12 +16,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from mouthpiece.errors import BadInput
 from mouthpiece.face.rig import Bytes, Floats, Rig, Vertices
 
-VERSION: Final = 1
+VERSION: Final = 2
 SCENE: Final = 512
 """Side of the square scene in which rigs are measured, in pixels."""
 
@@ -140,3 +140,10 @@ def halved(picture: Bytes, width: int, height: int) -> Bytes:
 def softened(picture: Bytes, radius: float) -> Bytes:
     """The picture blurred with this standard deviation in pixels."""
     return np.array(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def filled_polygon(outline: NDArray[np.floating], width: int, height: int) -> Bytes:
+    """A polygon's inside as 255 on a picture of 0; ``outline`` (n, 2) in pixels."""
+    picture = Image.new("L", (width, height))
+    ImageDraw.Draw(picture).polygon([tuple(point) for point in outline.tolist()], fill=255)
+    return np.array(picture)

@@ -38,12 +38,13 @@ class Rig(NamedTuple):
 
     base: Floats  # (n, 3) vertices at rest
     basis: Floats  # (shapes, 3 n)
-    gain: Floats  # (shapes, n) change of brightness
-    gained: Bytes  # (shapes,) whether the row of gain is not zero
+    gain: Floats  # (shapes + 2, n) change of brightness; the last two per radian of yaw and pitch
+    gained: Bytes  # (shapes + 2,) whether the row of gain is not zero
     weights: Floats  # (n, 3): share of head motion, of breathing, seam darkening
     lips: Ints  # (4, 21): upper and lower inner contour, and the next row outward of each
     loops: Ints  # hole contours, one after another: mouth, right eye, left eye
     loop_at: Ints  # (4,) where each begins
+    seam: Floats  # (m, 4) texture x, y of the mouth's contour when shut, and how far that moves into the lip when open
     eyes: Floats  # (2, 4): iris centre x, y, depth, iris radius
     eye_grid: Floats  # (2 g, 4): x, y and how much each point follows the gaze along x and y
     inside: Floats  # (m, 4): tongue, lower and upper teeth in millimetres; 4th: how much the tongue's tip it is
