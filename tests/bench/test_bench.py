@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.browser import chromium
+from tests.support.networks import wav2lip_file
 from typer.testing import CliRunner
 
 from mouthpiece.bench.sessions import quantile_ms, total
@@ -82,3 +84,10 @@ def test_a_quantile_is_read_from_a_histogram_of_several_workers() -> None:
     both = counts | {'s_bucket{le="0.001",worker="b"}': 50.0, 's_bucket{le="0.002",worker="b"}': 100.0}
     assert quantile_ms(both, "s", 0.75) == pytest.approx(1.5)
     assert total({'c{x="1"}': 1.0, 'c{x="2"}': 2.0, "cc": 9.0}, "c") == 3.0
+
+
+def test_engines_stand_beside_the_mesh(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(wav2lip_file())
+    mesh, other = bench("engines", str(tmp_path / "net.onnx"), "--pictures", "5")["rows"]
+    assert (mesh["engine"], other["engine"], other["latency_ms"]) == ("mesh", "wav2lip", 212)
+    assert other["ms_a_picture"] > mesh["ms_a_picture"] > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mouthpiece.face.idle import Life, blink, life
+from mouthpiece.face.idle import Life, Manner, blink, life
 
 FPS = 50
 
@@ -22,6 +22,40 @@ def test_blinks_come_at_a_natural_rate() -> None:
     assert gaps.max() < 8
     assert gaps.std() > 0.8  # not a metronome
     assert 0.04 < (gaps < 0.6).mean() < 0.2  # some doubles
+
+
+def test_intervals_are_skewed_as_those_of_people() -> None:
+    gaps = np.concatenate([np.diff(blinks(seed, 900)) for seed in (1, 2, 3)])
+    single = gaps[gaps > 0.6]
+    assert single.mean() > 1.06 * np.median(single)  # a long tail to the right
+    assert np.quantile(single, 0.9) > 2.5 * np.quantile(single, 0.1)
+
+
+def test_a_manner_changes_rates() -> None:
+    calm, quick = Manner(blinks=0.5), Manner(blinks=1.5)
+    shut = [np.mean([blink(4, k / 25, manner.blinks) > 0.5 for k in range(25 * 300)]) for manner in (calm, quick)]
+    assert shut[1] > 2 * shut[0]
+    steady = [life(4, k * 0.3, manner=Manner(away=0.0)) for k in range(600)]
+    assert np.corrcoef([v.yaw for v in steady], [v.gaze_x for v in steady])[0, 1] > 0.99
+
+
+def test_stressed_syllables_nod_in_changing_directions() -> None:
+    moved = [(life(6, 7.0 * k, emphasis=0.5), life(6, 7.0 * k)) for k in range(40)]
+    nods = np.array([a.pitch - b.pitch for a, b in moved])
+    turns = np.array([a.yaw - b.yaw for a, b in moved])
+    assert nods.min() > 0.01
+    assert nods.std() > 0.003
+    assert turns.min() < -0.003 < 0.003 < turns.max()
+
+
+def test_a_resting_face_is_awake() -> None:
+    """Postures are held and changed, lips meet now and then, nothing of it jumps."""
+    lives = [life(3, k / FPS) for k in range(120 * FPS)]
+    assert 0.01 < np.mean([v.press > 0.1 for v in lives]) < 0.3
+    for name in ("lips", "skew", "lids", "press"):
+        values = np.array([getattr(v, name) for v in lives])
+        assert np.ptp(values) > 0.05
+        assert np.abs(np.diff(values)).max() < 0.08
 
 
 def test_a_blink_closes_fast_and_opens_slower() -> None:

@@ -62,6 +62,19 @@ def render(
 
 
 @bench.command()
+def engines(
+    file: Annotated[str, typer.Argument(help="the engine's network file, one of your own")],
+    engine: Annotated[str, typer.Option(help="its name")] = "wav2lip",
+    pictures: Annotated[int, typer.Option(help="measured pictures a round")] = 50,
+    as_json: Json = False,
+) -> None:
+    """A mouth engine from outside beside the mesh engine: milliseconds of CPU a picture."""
+    from mouthpiece.bench.engines import run
+
+    _report(lambda: run(engine, file, pictures, _progress.print), as_json)
+
+
+@bench.command()
 def memory(cycles: Annotated[int, typer.Option(help="sessions that come and go")] = 200, as_json: Json = False) -> None:
     """Memory of the first session, of further ones, and what stays behind."""
     from mouthpiece.bench.memory import run

@@ -176,10 +176,9 @@ def blink_times(seed: int, block: int, rate: float = 1.0) -> tuple[float, ...]:
     key = _key(seed, _BLINK)
     lengths = [math.exp(BLINK_SPREAD * _normal(key, block * 64 + k)) for k in range(count)]
     scale = BLINK_BLOCK / sum(lengths)
-    times, at = [], block * BLINK_BLOCK
-    for length in lengths:  # a blink in the middle of its share: blocks join without a seam
-        times.append(at + 0.5 * length * scale)
-        at += length * scale
+    times = [block * BLINK_BLOCK + 0.5 * lengths[0] * scale]  # half of it on either side: blocks join without a seam
+    for length in lengths[1:]:
+        times.append(times[-1] + length * scale)
     return tuple(times)
 
 
