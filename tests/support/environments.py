@@ -29,8 +29,11 @@ def python_client(requirement: str, *more: str) -> Path:
 
 
 @cache
-def browser_bundle(package: str) -> Path:
-    """One script that puts an npm package on ``window.client``, made with esbuild. Skips where there is no npm."""
+def browser_bundle(package: str, *more: str) -> Path:
+    """One script that puts an npm package on ``window.client``, made with esbuild. Skips where there is no npm.
+
+    ``more``: packages beside it, for those that expect Node's own modules from their bundler.
+    """
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed: the browser client cannot be fetched")
     folder = HOME / package.replace("@", "-")
@@ -39,9 +42,8 @@ def browser_bundle(package: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         name = package.rsplit("@", 1)[0]
         (folder / "entry.js").write_text(f'import * as client from "{name}"; window.client = client;\n')
-        _run(
-            "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package, "esbuild@0.28.2"
-        )
+        packages = (package, *more, "esbuild@0.28.2")
+        _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages)
         esbuild = folder / "node_modules" / ".bin" / "esbuild"
         _run(str(esbuild), str(folder / "entry.js"), "--bundle", f"--outfile={bundle}", "--log-level=error")
     return bundle
