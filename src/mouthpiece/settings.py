@@ -138,6 +138,11 @@ class VoiceSettings:
     pitch: Annotated[int, Between(0, 99)] = 50
     max_chars: Count = 5_000  # of one utterance
     answer_timeout_s: Seconds = 10.0  # a helper silent for so long is ended and started again
+    # where the voices of providers are asked for, and only when a caller brings a key of theirs; empty: never
+    elevenlabs_url: str | None = "https://api.elevenlabs.io"
+    playht_url: str | None = "https://api.play.ht"
+    cartesia_url: str | None = "https://api.cartesia.ai"
+    provider_timeout_s: Seconds = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
 from mouthpiece.simli import faces, messages, rest, socket, static
+from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
+from mouthpiece.simli_v1 import static as v1_static
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROUTERS = (
@@ -28,6 +30,8 @@ ROUTERS = (
     socket.router,
     v1_rest.router,
     v1_faces.router,
+    v1_static.router,
+    v1_extras.router,
     v1_socket.router,
     own,
 )

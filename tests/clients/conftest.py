@@ -1,13 +1,19 @@
-"""One server for all clients, and speech with pauses for them to send."""
+"""One server for all clients, and speech with pauses for them to send.
+
+``MOUTHPIECE_TEST_COMPATIBILITY=docs/compatibility.md`` writes the outcome of the run into that page's table.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.clients.matrix import ROWS, Row, verdict, written
 from tests.support.server import Server, serving
 
 from mouthpiece.media import SAMPLE_RATE
@@ -38,3 +44,23 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("speech") / "speech.pcm"
     path.write_bytes(asyncio.run(speak()))
     return path
+
+
+# --- the page of compatibility -------------------------------------------------------------------------------------
+PAGE_VARIABLE = "MOUTHPIECE_TEST_COMPATIBILITY"
+_outcomes: dict[Row, list[str]] = defaultdict(list)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note how the tests of the table went: their call, or whatever kept them from it."""
+    if report.when == "call" or report.outcome != "passed":
+        for row in ROWS:
+            if row.covers(report.nodeid):
+                _outcomes[row].append(report.outcome)
+
+
+def pytest_sessionfinish() -> None:
+    """Write the table, if a page was named. Rows that did not run keep no old result."""
+    if page := os.environ.get(PAGE_VARIABLE):
+        path = Path(page)
+        path.write_text(written(path.read_text(), {row: verdict(all_) for row, all_ in _outcomes.items()}))

@@ -126,7 +126,6 @@ V2_REST = """
   ws.addEventListener("open", () => ws.send(JSON.stringify({ sdp: offer.sdp, type: offer.type })));
   while (answer === null) await new Promise((r) => setTimeout(r, 10));
   await pc.setRemoteDescription(answer);
-  initializeWebsocketDecoder();
 }
 var answer = null, wsConnection = null, session_token, wsURL, dcZeroAudio, startStamp;
 function current_stamp() { return new Date().getTime() - startStamp; }
@@ -136,6 +135,7 @@ async function createPeerConnection() {
   pc = new RTCPeerConnection({ iceServers: await response.json() });
   pc.addEventListener("track", (evt) => { document.getElementById(evt.track.kind).srcObject = evt.streams[0]; });
   dc = pc.createDataChannel("datachannel", { ordered: true });
+  dc.addEventListener("open", initializeWebsocketDecoder); // earlier, its loop would never let the page go on
   return pc;
 }
 """

@@ -30,6 +30,7 @@ from mouthpiece.errors import Unavailable
 from mouthpiece.face import catalog
 from mouthpiece.live.stage import Stage
 from mouthpiece.providers.espeak import EspeakVoice
+from mouthpiece.providers.rented import RentedVoices
 from mouthpiece.settings import Settings, settings_to_json
 from mouthpiece.simli.base import House, IceServer
 from mouthpiece.simli.tokens import SessionTokens
@@ -98,7 +99,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         workshop = Workshop(store.faces, settings.faces)
         background(stack, workshop.run())
         house = _house(settings, store, seat, _ice(settings, stun))
-        house = replace(house, films=films, portraits=workshop, voice=voice)
+        rented = RentedVoices(settings.voice)
+        house = replace(house, films=films, portraits=workshop, voice=voice, rented=rented)
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))

@@ -10,6 +10,7 @@ from mouthpiece.cluster.base import SessionHost
 from mouthpiece.live.base import Stage
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.portraits import Made, Upload
+from mouthpiece.providers.rented import RentedVoices
 from mouthpiece.render.desk import RenderDesk
 from mouthpiece.settings import LimitSettings
 from mouthpiece.simli.tokens import SessionTokens
@@ -119,7 +120,8 @@ class House:
     ``stage`` is where sessions run that are placed here; None: all are placed elsewhere.
     ``ice`` answers the ICE list for the host name by which the client reached us. ``draining``: the server is about
     to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
-    ``films`` and ``voice`` make videos, ``portraits`` faces; None in a worker, which answers no HTTP.
+    ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces; None in a worker, which
+    answers no HTTP.
     """
 
     door: Door
@@ -138,3 +140,4 @@ class House:
     films: RenderDesk | None = None
     portraits: Portraits | None = None
     voice: EspeakVoice | None = None
+    rented: RentedVoices | None = None

@@ -36,20 +36,22 @@ _BODY: Final = {
 router = APIRouter(tags=["Simli v2"])
 
 
-def _films(house: InHouse) -> RenderDesk:
+def films_of(house: InHouse) -> RenderDesk:
+    """Where films are ordered. Raises NotConfigured."""
     if house.films is None:
         raise NotConfigured(what="rendering", remedy="ask the server itself, not one of its workers")
     return house.films
 
 
-def _voice(house: InHouse) -> EspeakVoice:
+def voice_of(house: InHouse) -> EspeakVoice:
+    """The embedded voice. Raises NotConfigured."""
     if house.voice is None:
         raise NotConfigured(what="the voice", remedy="ask the server itself, not one of its workers")
     return house.voice
 
 
-Films = Annotated[RenderDesk, Depends(_films)]
-Voice = Annotated[EspeakVoice, Depends(_voice)]
+Films = Annotated[RenderDesk, Depends(films_of)]
+Voice = Annotated[EspeakVoice, Depends(voice_of)]
 
 
 # --- ordering ------------------------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ async def order_file(request: Request, house: House, films: RenderDesk, key: str
     try:
         async with films.receive(request.stream(), FILE_FIELD) as body:
             who = who or await _late_caller(request, house, body.fields)
-            await _admit(who, house)
+            await admit(who, house)
             asked = _checked(body.fields)
             look = await _look(asked, who, house)
             kind = cast("AudioKind", asked.audioFormat.lower())
@@ -124,13 +126,14 @@ async def static_text(
     request: Request, asked: schemas.TextRequest, who: Asking, house: InHouse, films: Films, voice: Voice
 ) -> schemas.FilmReply:
     """Render a talking video of a text, spoken by the embedded voice. Not part of Simli's API."""
-    await _admit(who, house)
+    await admit(who, house)
     look = await _look(asked, who, house)
     speech = await voice.speak(asked.text, Manner(asked.voice, asked.rate, asked.pitch))
     return urls(request, await films.order_speech(Order(who.account, look, house.fps), speech))
 
 
-async def _admit(who: Caller, house: House) -> None:
+async def admit(who: Caller, house: House) -> None:
+    """Whether one more film may be ordered now. Raises RateLimited, Draining."""
     await house.limiter.hit(who.account)
     if house.draining():
         raise Draining(retry_s=house.limits.retry_s)

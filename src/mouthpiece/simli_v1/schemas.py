@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from mouthpiece.providers.rented import Line
 from mouthpiece.simli.schemas import Lenient, TokenRequest
 
 
@@ -38,3 +39,80 @@ class AnswerReply(BaseModel):
 
     sdp: str
     type: Literal["answer"]
+
+
+class VoiceTuning(BaseModel):
+    """ElevenLabs' voice settings; fields that we do not know are passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    stability: float = 0.5
+    similarity_boost: float = 0.8
+
+
+class ElevenLabsRequest(Lenient):
+    """What ElevenLabs is to say."""
+
+    audioProvider: Literal["ElevenLabs"]
+    text: str = Field("Hello world", min_length=1)
+    voiceName: str = Field("21m00Tcm4TlvDq8ikWAM", max_length=200, description="the voice's id")
+    voice_settings: VoiceTuning = VoiceTuning()
+    model_id: str = Field("eleven_turbo_v2_5", max_length=200)
+
+    def line(self, key: str, user: str) -> Line:
+        """For the provider."""
+        options = {"voice_settings": self.voice_settings.model_dump()}
+        return Line("ElevenLabs", key, self.text, self.voiceName, self.model_id, user, options)
+
+
+class PlayHTRequest(Lenient):
+    """What PlayHT is to say."""
+
+    audioProvider: Literal["PlayHT"]
+    text: str = Field(min_length=1)
+    voice: str = Field(max_length=500, description="the voice's manifest")
+    quality: str = Field("draft", max_length=100)
+    output_format: str = Field("mp3", description="accepted, not used: MP3 is asked for")
+    speed: float = Field(1, gt=0, le=5)
+    sample_rate: int = Field(24_000, ge=8_000, le=48_000)
+    voice_engine: str = Field("PlayHT2.0-turbo", max_length=100)
+    emotion: str = Field("female_happy", max_length=100)
+    voice_guidance: float = 3
+    style_guidance: float = 20
+    text_guidance: float = 1
+
+    def line(self, key: str, user: str) -> Line:
+        """For the provider."""
+        names = "quality", "speed", "sample_rate", "emotion", "voice_guidance", "style_guidance", "text_guidance"
+        options = {name: getattr(self, name) for name in names}
+        return Line("PlayHT", key, self.text, self.voice, self.voice_engine, user, options)
+
+
+class CartesiaRequest(Lenient):
+    """What Cartesia is to say."""
+
+    audioProvider: Literal["Cartesia"]
+    text: str = Field(min_length=1)
+    voice_id: str = Field("a167e0f3-df7e-4d52-a9c3-f949145efdab", max_length=200)
+    model_id: str = Field("sonic-turbo-2025-03-07", max_length=200)
+
+    def line(self, key: str, user: str) -> Line:
+        """For the provider."""
+        return Line("Cartesia", key, self.text, self.voice_id, self.model_id, user)
+
+
+Spoken = ElevenLabsRequest | PlayHTRequest | CartesiaRequest
+
+
+class TextStreamRequest(Lenient):
+    """A film of a text."""
+
+    faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
+    simliAPIKey: str | None = Field(None, max_length=1000, description="or one of the headers")
+    ttsAPIKey: str | None = Field(None, max_length=1000, description="the provider's; empty: the embedded voice speaks")
+    user_id: str = Field("", max_length=200, description="PlayHT's user id")
+    requestBody: Annotated[Spoken, Field(discriminator="audioProvider")]
+
+    def line(self) -> Line:
+        """For the provider."""
+        return self.requestBody.line(self.ttsAPIKey or "", self.user_id)
