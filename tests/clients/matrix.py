@@ -31,6 +31,8 @@ class Row:
 
 
 LIPS: Final = "test_sends_speech_and_sees_lips_move_with_it"
+PIPELINE: Final = "test_a_pipeline_sees_lips_move_and_an_interruption_silences"
+PAGES: Final = "test_seed_pages.py"
 V2, V1 = "v2, WebRTC", "v1, WebRTC over WebSocket"
 ROWS: Final = (
     *(Row("simli-ai (Python)", v, V2, ("test_simli_ai.py", LIPS, v)) for v in ("2.1.0", "2.0.3")),
@@ -41,12 +43,13 @@ ROWS: Final = (
     Row("simli-client (npm)", "3.0.1", V2, ("test_simli_client.py", LIPS, "")),
     *(Row("simli-client (npm)", v, V1, ("test_simli_client_v1.py", LIPS, v)) for v in ("1.2.20", "1.2.3")),
     Row("simli-client (npm)", "1.1.6", "v1, data channel", ("test_simli_client_v1.py", LIPS, "1.1.6")),
-    Row("sample page, v2", "as printed", "v2, sound over the socket", ("test_seed_pages.py", "test_v2_script_as_printed", "socket")),
-    Row("sample page, v2", "as printed", "v2, sound over the data channel", ("test_seed_pages.py", "test_v2_script_as_printed", "data-channel")),
-    Row("sample page, v1", "as printed", "v1, sound over the socket", ("test_seed_pages.py", "test_legacy_page_as_printed", "socket")),
-    Row("sample page, v1", "as printed", "v1, sound over the data channel", ("test_seed_pages.py", "test_legacy_page_as_printed", "data-channel")),
-    Row("pipecat", "0.0.90", V1, ("test_pipecat_v1.py", "test_a_pipeline_sees_lips_move_and_an_interruption_silences", "")),
-)  # fmt: skip
+    *(
+        Row(f"sample page, {name}", "as printed", f"{name}, sound over the {way.replace('-', ' ')}", (PAGES, test, way))
+        for name, test in (("v2", "test_v2_script_as_printed"), ("v1", "test_legacy_page_as_printed"))
+        for way in ("socket", "data-channel")
+    ),
+    Row("pipecat", "0.0.90", V1, ("test_pipecat_v1.py", PIPELINE, "")),
+)
 
 
 def table(results: Mapping[Row, str]) -> str:

@@ -86,7 +86,7 @@ def put(page: Page, server: Server, html: str, script: str) -> None:
 def lips(page: Page) -> Fit:
     """Press start, hear the first line and its pause, and judge the mouth."""
     page.click("#start")
-    page.wait_for_function("() => video.videoWidth > 0 && audio.srcObject", timeout=40_000)
+    page.wait_for_function("() => video.videoWidth > 0 && audio.srcObject", timeout=60_000)
     page.evaluate("() => { window.session = { seen: [], heard: [] }; watch(video, audio, window.session); }")
     page.wait_for_function("() => window.session.heard.filter(([, level]) => level > 300).length > 200", timeout=60_000)
     got = page.evaluate("() => ({ seen: window.session.seen, heard: window.session.heard })")
@@ -204,7 +204,7 @@ def test_v2_play_immediate_sends_a_whole_file(page: Page, server: Server, decode
     page.route(RADIO, lambda route: route.abort())
     put(page, server, v2_page(), v2_script(decoder, OVER_SOCKET))
     page.click("#start")
-    page.wait_for_function("() => video.videoWidth > 0 && dc.readyState === 'open'", timeout=40_000)
+    page.wait_for_function("() => video.videoWidth > 0 && dc.readyState === 'open'", timeout=60_000)
     page.set_input_files("#fileInput", speech)
     assert speech.stat().st_size > 128_000
     page.evaluate("() => playImmediate()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -26,25 +27,30 @@ def plain(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-async def served(front: Front) -> dict[tuple[str, str], dict[str, Any]]:
-    """Every operation that the server describes, with the components resolved by ``schema``."""
+@dataclass(frozen=True)
+class Api:
+    """What the server says of itself: operations by method and plain path, and the schemas that they name."""
+
+    operations: dict[tuple[str, str], dict[str, Any]]
+    schemas: dict[str, dict[str, Any]]
+
+    def resolve(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return self.schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
+
+    def bodies(self, operation: dict[str, Any]) -> list[dict[str, Any]]:
+        """The JSON bodies that an operation takes."""
+        body = operation["requestBody"]["content"]["application/json"]["schema"]
+        return [self.resolve(each) for each in body.get("anyOf", [body]) if each.get("type") != "null"]
+
+
+async def served(front: Front) -> Api:
     api = (await front.http.get("/openapi.json")).json()
-    front.claims["components"] = api.get("components", {}).get("schemas", {})
-    return {
+    operations = {
         (method.upper(), plain(path)): operation
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
     }
-
-
-def resolve(front: Front, schema: dict[str, Any], local: dict[str, Any] | None = None) -> dict[str, Any]:
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
-        components = front.claims["components"]
-        assert isinstance(components, dict)
-        found: dict[str, Any] = {**components, **(local or {})}[name]
-        return found
-    return schema
+    return Api(operations, api["components"]["schemas"])
 
 
 def assert_fields(schema: dict[str, Any], fields: Fields) -> None:
@@ -60,20 +66,18 @@ def assert_fields(schema: dict[str, Any], fields: Fields) -> None:
 
 @pytest.mark.parametrize("op", [op for op in OPERATIONS if op.part == "core"], ids=str)
 async def test_the_operation_is_served_with_its_fields_and_defaults(front: Front, op: Op) -> None:
-    described = (await served(front)).get((op.method, plain(op.path)))
+    api = await served(front)
+    described = api.operations.get((op.method, plain(op.path)))
     assert described is not None, "not served"
     assert str(op.ok) in described["responses"]
     assert {each["name"] for each in described.get("parameters", ())} >= set(op.query)
-    if op.body:
-        body = described["requestBody"]["content"]["application/json"]["schema"]
-        for option in body.get("anyOf", [body]):
-            if option.get("type") != "null":
-                assert_fields(resolve(front, option), op.body)
+    for body in api.bodies(described) if op.body else ():
+        assert_fields(body, op.body)
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part != "core"])
 async def test_a_capability_is_served_whole_or_not_at_all(front: Front, part: str) -> None:
-    routes = await served(front)
+    routes = (await served(front)).operations
     rows = [op for op in OPERATIONS if op.part == part]
     missing = [str(op) for op in rows if (op.method, plain(op.path)) not in routes]
     assert len(missing) in (0, len(rows)), missing
@@ -99,10 +103,10 @@ async def test_every_page_may_ask_and_read_the_answer(front: Front, op: Op) -> N
 
 @pytest.mark.parametrize("provider", VOICES)
 async def test_what_a_provider_is_to_say_has_its_fields_and_defaults(front: Front, provider: str) -> None:
-    described = (await served(front))["POST", "/textToVideoStream"]
-    body = resolve(front, described["requestBody"]["content"]["application/json"]["schema"])
-    chosen = body["properties"]["requestBody"]["discriminator"]["mapping"][provider]
-    assert_fields(resolve(front, {"$ref": chosen}), VOICES[provider])
+    api = await served(front)
+    (body,) = api.bodies(api.operations["POST", "/textToVideoStream"])
+    mapping = body["properties"]["requestBody"]["discriminator"]["mapping"]
+    assert_fields(api.resolve({"$ref": mapping[provider]}), VOICES[provider])
 
 
 @pytest.mark.parametrize("socket", SOCKETS, ids=lambda socket: socket.path)
@@ -125,19 +129,16 @@ def sample_requests() -> Iterator[tuple[str, str, list[str]]]:
 
 async def test_every_sample_request_of_the_document_is_in_the_table_and_its_fields_are_known(front: Front) -> None:
     table = {(op.method, plain(op.path)): op for op in OPERATIONS}
-    routes = await served(front)
+    api = await served(front)
     count = 0
     for method, path, fields in sample_requests():
         count += 1
         op = table[method, plain(path)]
-        described = routes.get((method, plain(path)))
+        described = api.operations.get((method, plain(path)))
         if described is None:
             assert op.part != "core"
-            continue
-        if fields:
-            schema = described["requestBody"]["content"]["application/json"]["schema"]
-            options = [resolve(front, each) for each in schema.get("anyOf", [schema])]
-            known = {name for each in options for name in each.get("properties", {})}
+        elif fields:
+            known = {name for body in api.bodies(described) for name in body["properties"]}
             assert set(fields) <= known, (method, path)
     assert count >= 15
 

@@ -74,11 +74,10 @@ async def main(plan: dict) -> dict:
     heard = len(viewer.heard)
     await task.queue_frames([TTSAudioRawFrame(piece, RATE, 1) for piece in pieces])
     await asyncio.sleep(1.0)
+    interrupted = time.monotonic()
     await task.queue_frames([InterruptionFrame()])
-    await asyncio.sleep(1.0)
-    loud_end = viewer.heard[-1][0]
-    await asyncio.sleep(0.5)
-    quiet = viewer.heard[-1][0] == loud_end
+    await asyncio.sleep(4.0)
+    loud_for = viewer.heard[-1][0] - interrupted
     await task.queue_frames([EndFrame()])
     await asyncio.wait_for(running, 30)
     seen = viewer.seen
@@ -87,7 +86,7 @@ async def main(plan: dict) -> dict:
         "seen": [each for each in seen if each[0] < cut],
         "heard": with_silence(viewer.heard[:heard]),
         "size": viewer.size,
-        "quiet": quiet,
+        "loud_for": loud_for,
     }
 
 
