@@ -48,6 +48,24 @@ async def test_a_revoked_key_stops_here_at_once_and_elsewhere_when_the_cache_end
     assert await elsewhere.authenticate(new.plaintext) is None
 
 
+async def test_an_account_is_open_while_one_of_its_keys_is_good(keys: Keys, database: Database, clock: Clock) -> None:
+    one = await keys.add("one")
+    two = await keys.add("two", one.account)
+    elsewhere = Keys(database, PEPPER, clock=clock)
+    assert not await keys.open_account("acct_nobody")
+    await keys.revoke(one.id)
+    assert await keys.open_account(one.account)
+    assert await elsewhere.open_account(one.account)
+    await keys.revoke(two.id)
+    assert not await keys.open_account(one.account)
+    assert await elsewhere.open_account(one.account), "believed for a moment"
+    clock.now += CACHE_S
+    assert not await elsewhere.open_account(one.account)
+    await keys.ensure(["fixed"])
+    assert await keys.open_account(keys.account_of("fixed"))
+    assert not await keys.open_account(one.account)
+
+
 async def test_a_clock_set_back_keeps_no_revoked_key_alive(keys: Keys, database: Database, clock: Clock) -> None:
     elsewhere = Keys(database, PEPPER, clock=clock)
     new = await keys.add("laptop")

@@ -27,11 +27,18 @@ class FrontDoor:
     async def admit(self, credential: str) -> Caller:
         """Whose it is. Raises InvalidApiKey, Unavailable."""
         if credential.startswith(PAGE_PREFIX):
-            return Caller(self._access.open_token(credential, time.time()).account, PAGE_KEY_NAME)
+            return Caller(await self._page_account(credential), PAGE_KEY_NAME)
         account = await self._keys.authenticate(credential)
         if account is None:
             raise InvalidApiKey
         return Caller(account.id, account.key_name)
+
+    async def _page_account(self, token: str) -> str:
+        """An account without a key that is good has no page either. Raises InvalidApiKey, Unavailable."""
+        account = self._access.open_token(token, time.time()).account
+        if not await self._keys.open_account(account):
+            raise InvalidApiKey
+        return account
 
 
 class PerMinute:

@@ -67,6 +67,7 @@ class Keys:
         self._clock = clock
         self._fixed: dict[str, Account] | None = None
         self._known: dict[str, tuple[Account, float]] = {}  # digest -> account, believed until
+        self._open: dict[str, float] = {}  # account id -> believed to have a key until
         self._used: dict[str, float] = {}  # key id -> last used, as last written
 
     async def ensure(self, keys: Sequence[str]) -> None:
@@ -101,6 +102,24 @@ class Keys:
         if account is not None:
             await self._note_use(account.key_id, now)
         return account
+
+    async def open_account(self, account: str) -> bool:
+        """Whether this account has a key that is not revoked; yes is kept for ``CACHE_S``. Raises Unavailable."""
+        if self._fixed is not None:
+            return any(each.id == account for each in self._fixed.values())
+        now = self._clock()
+        until = self._open.get(account, 0.0)
+        if until - CACHE_S <= now < until:
+            return True
+        async with self._database.read() as connection:
+            found = (await connection.execute(_LIVE.where(api_keys.c.account == account).limit(1))).first()
+        self._open.pop(account, None)
+        if found is None:
+            return False
+        if len(self._open) >= _CACHE_KEYS:
+            self._open.clear()
+        self._open[account] = now + CACHE_S
+        return True
 
     async def first_account(self) -> Account | None:
         """The operator's own account: the first of the settings, else the one of the oldest key that is not revoked."""
@@ -155,6 +174,7 @@ class Keys:
             if (await connection.execute(statement.values(revoked=now))).rowcount == 0:
                 raise NotFound(what=f"key {key_id}: `mouthpiece keys list` shows them")
         self._known.clear()
+        self._open.clear()
 
     def account_of(self, key: str) -> str:
         """The id of the account that a key brings along when it is given none."""

@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from mouthpiece.errors import InvalidApiKey
 from mouthpiece.face.base import Face
@@ -25,6 +26,15 @@ from mouthpiece.web.posters import poster
 
 STATIC = files("mouthpiece.web") / "static"
 HOUR = "public, max-age=3600"
+CHECK_AGAIN = "no-cache"
+"""Browsers keep what they have but ask whether it is still good, so that an updated server has an updated page."""
+
+PAGE_HEADERS = {
+    "cache-control": CHECK_AGAIN,
+    "content-security-policy": "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "referrer-policy": "no-referrer",
+}
+"""A page stands in no stranger's frame, and its address, with its one-time code, is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +116,27 @@ async def poster_of(face_id: str, pages: House) -> Response:
 @router.get("/", include_in_schema=False)
 async def index() -> FileResponse:
     """The demo page."""
-    return FileResponse(str(STATIC / "index.html"), headers={"cache-control": "no-cache"})
+    return FileResponse(str(STATIC / "index.html"), headers=PAGE_HEADERS)
+
+
+@router.get("/docs", include_in_schema=False)
+async def reference() -> FileResponse:
+    """The API, drawn from ``/openapi.json``."""
+    return FileResponse(str(STATIC / "reference.html"), headers=PAGE_HEADERS)
+
+
+class _Static(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = CHECK_AGAIN
+        return response
 
 
 def mount(app: FastAPI, pages: Pages) -> None:
     """Serve the pages from this app."""
     app.state.pages = pages
     app.include_router(router)
-    app.mount("/web", StaticFiles(directory=str(STATIC)), name="web")
+    app.mount("/web", _Static(directory=str(STATIC)), name="web")
 
 
 PHONES_CHUNK = b"phon"

@@ -1,34 +1,48 @@
 // The demo page: glue between what a person presses and one AvatarSession.
 
-import { call, enter } from "/web/access.js";
+import { AccessError, call, enter } from "/web/access.js";
 import { AvatarSession } from "/web/session.js";
 import { fromFile, fromWav, Microphone } from "/web/sound.js";
 
 const $ = (id) => document.getElementById(id);
-const ms = (value) => (value == null ? "–" : `${Math.round(value)} ms`);
+const ms = (value) => (Number.isFinite(value) ? `${Math.round(value)} ms` : "–");
+
+const WORDS = { ready: "ready", connecting: "connecting", listening: "connected", speaking: "speaking", failed: "not connected" };
+const HIGH_VOICES = ["mia", "ada"]; // what suits the faces that we ship; a person chooses freely
 
 let session = null;
 let microphone = null;
 let startedAt = 0;
 let frames = [];
+let unheard = false; // the browser let nothing be heard yet: say it again once it does
 
 // --- what is shown -----------------------------------------------------------------------------------------------
-function show(state, words = state) {
+function show(state, words = WORDS[state]) {
+  const live = session !== null;
+  const focused = document.activeElement;
   $("state").dataset.state = state;
   $("state").textContent = words;
-  const live = session !== null;
-  $("start").disabled = live;
-  $("stop").disabled = !live;
+  $("frame").classList.toggle("busy", state === "connecting");
+  $("start").hidden = live;
+  $("stop").hidden = $("interrupt").hidden = !live;
   $("interrupt").disabled = state !== "speaking";
+  if (focused?.hidden) (live ? $("stop") : $("start")).focus({ preventScroll: true });
 }
 
 function complain(error) {
   $("error").textContent = error ? String(error.message ?? error) : "";
   $("error").hidden = !error;
+  if (error instanceof AccessError) lock();
+}
+
+function lock() {
+  for (const id of ["start", "say", "file", "mic"]) $(id).disabled = true;
+  if (!session) show("failed", "no access");
+  if (!document.body.classList.contains("entered")) document.body.classList.add("locked"); // nothing to see yet
 }
 
 function countFrame(now) {
-  if (startedAt) {
+  if (startedAt && session) {
     $("first").textContent = ms(performance.now() - startedAt);
     startedAt = 0;
     $("frame").classList.add("live");
@@ -50,19 +64,24 @@ async function refreshNumbers() {
 }
 
 // --- the session -------------------------------------------------------------------------------------------------
+const chosenFace = () => document.querySelector("#faces input:checked")?.value;
+
 async function start() {
   complain();
-  const faceId = document.querySelector("#faces input:checked")?.value;
+  if (session) return;
   const mine = (session = new AvatarSession($("video")));
+  const ours = (act) => ({ detail }) => mine === session && act(detail);
+  mine.addEventListener("state", ours(({ state, words }) => show(state, words)));
+  mine.addEventListener("lag", ours((value) => { $("lag").textContent = ms(value); }));
+  mine.addEventListener("blocked", ours(blocked));
+  mine.addEventListener("end", ours(over));
   startedAt = performance.now();
-  mine.addEventListener("state", ({ detail }) => mine === session && show(detail));
-  mine.addEventListener("lag", ({ detail }) => { $("lag").textContent = ms(detail); });
-  mine.addEventListener("blocked", () => { mute(true); $("unmute").hidden = false; });
-  mine.addEventListener("end", ({ detail }) => mine === session && over(detail));
   try {
-    await mine.start(faceId);
+    await mine.start(chosenFace());
   } catch (error) {
-    over({ reason: "could not start", failed: true });
+    if (mine !== session) return;
+    mine.stop();
+    over({ reason: "", failed: true });
     complain(error);
   }
 }
@@ -72,14 +91,25 @@ function over({ reason, failed }) {
   startedAt = 0;
   stopMicrophone();
   $("frame").classList.remove("live");
-  show(failed ? "failed" : "ready", failed ? "not connected" : reason);
-  if (failed) complain(reason);
+  $("unmute").hidden = true;
+  show(failed ? "failed" : "ready", failed ? WORDS.failed : reason);
+  if (failed && reason) complain(reason);
 }
 
 async function ready() {
   if (!session) await start();
-  if (!session) throw new Error("no session");
+  if (!session) throw null; // start() has said why
+  if ($("frame").getBoundingClientRect().bottom < innerHeight / 4) $("frame").scrollIntoView({ behavior: "smooth" });
   return session;
+}
+
+async function changeFace(face) {
+  $("poster").src = poster(face.id);
+  $("poster").hidden = false;
+  $("voice").value = HIGH_VOICES.includes(nameOf(face).toLowerCase()) ? "+f2" : "";
+  if (!session) return;
+  session.stop();
+  await start();
 }
 
 function mute(on) {
@@ -87,49 +117,66 @@ function mute(on) {
   $("video").play().catch(() => {});
 }
 
+// Browsers let a page be heard only after it was touched: until then the pictures run without sound.
+function blocked() {
+  unheard = true;
+  mute(true);
+  $("unmute").hidden = false;
+}
+
+async function unmute() {
+  $("unmute").hidden = true;
+  mute(microphone !== null);
+  if (unheard && !microphone) await sayText();
+  unheard = false;
+}
+
 // --- the three voices --------------------------------------------------------------------------------------------
 async function sayText() {
   const text = $("text").value.trim();
   if (!text) return;
   complain();
-  const [to, answer] = await Promise.all([
-    ready(), call("POST", "/speech", { text, language: $("language").value }),
-  ]);
+  const language = $("language").value + $("voice").value;
+  const [to, answer] = await Promise.all([ready(), call("POST", "/speech", { text, language })]);
   const { pcm, phones } = fromWav(await answer.arrayBuffer());
   to.say(pcm, phones);
 }
 
 async function sayFile(file) {
   complain();
+  chooseTab($("tab-file"));
   $("file-note").textContent = `reading ${file.name} …`;
   try {
-    const pcm = await fromFile(file);
+    const [to, pcm] = await Promise.all([ready(), fromFile(file)]);
+    to.say(pcm);
     $("file-note").textContent = `${file.name}: ${(pcm.length / 16000).toFixed(1)} s`;
-    (await ready()).say(pcm);
   } catch (error) {
     $("file-note").textContent = "";
-    throw error.name === "EncodingError" ? new Error(`${file.name} holds no sound that this browser can read`) : error;
+    throw error?.name === "EncodingError" ? new Error(`${file.name} holds no sound that this browser can read.`) : error;
   }
 }
 
 async function toggleMicrophone() {
   if (microphone) return stopMicrophone();
   complain();
-  const to = await ready();
-  microphone = new Microphone();
+  const mine = (microphone = new Microphone());
   try {
-    await microphone.open((pcm, level) => {
-      $("level").value = level;
+    const to = await ready();
+    await mine.open((pcm, level) => {
+      showLevel(level);
       to.stream(pcm);
     });
   } catch (error) {
+    mine.close();
     microphone = null;
-    throw new Error(error.name === "NotAllowedError" ? "the browser was not allowed to use the microphone"
-      : error.name === "NotFoundError" ? "no microphone was found" : error.message);
+    throw error?.name === "NotAllowedError" ? new Error("The browser was not allowed to use the microphone: allow it beside the address.")
+      : error?.name === "NotFoundError" ? new Error("No microphone was found.") : error;
   }
+  if (mine !== microphone) return mine.close(); // the session ended meanwhile
   mute(true);
+  $("unmute").hidden = true;
   $("mic").setAttribute("aria-pressed", "true");
-  $("mic").textContent = "Stop talking";
+  $("mic-words").textContent = "Stop talking";
 }
 
 function stopMicrophone() {
@@ -137,13 +184,19 @@ function stopMicrophone() {
   microphone.close();
   microphone = null;
   mute(false);
-  $("level").value = 0;
+  showLevel(0);
   $("mic").setAttribute("aria-pressed", "false");
-  $("mic").textContent = "Talk with your own voice";
+  $("mic-words").textContent = "Talk with your own voice";
+}
+
+function showLevel(level) {
+  $("level").firstElementChild.style.width = `${level * 100}%`;
+  $("level").setAttribute("aria-valuenow", level.toFixed(2));
 }
 
 // --- the page ----------------------------------------------------------------------------------------------------
-function poster(id) { return `/web/posters/${encodeURIComponent(id)}.jpg`; }
+const poster = (id) => `/web/posters/${encodeURIComponent(id)}.jpg`;
+const nameOf = (face) => face.face_name ?? face.name ?? face.id;
 
 async function listFaces() {
   const faces = await (await call("GET", "/faces")).json();
@@ -153,65 +206,96 @@ async function listFaces() {
       type: "radio", name: "face", value: face.id, checked: i === 0,
     });
     const image = Object.assign(document.createElement("img"), { src: poster(face.id), alt: "" });
-    input.onchange = () => { $("poster").src = poster(face.id); session?.stop(); };
-    label.append(input, image, face.face_name ?? face.name ?? face.id);
+    input.onchange = () => safely(() => changeFace(face));
+    label.append(input, image, nameOf(face));
     return label;
   }));
-  if (faces.length) $("poster").src = poster(faces[0].id);
+  if (faces.length) await changeFace(faces[0]);
 }
 
 async function listLanguages() {
   const voices = await (await call("GET", "/speech/voices")).json();
   const names = new Intl.DisplayNames(["en"], { type: "language" });
-  const nameOf = (tag) => { try { return names.of(tag); } catch { return tag; } };
-  const options = voices.map(({ language }) => [nameOf(language), language]).sort(([a], [b]) => a.localeCompare(b));
-  $("language").replaceChildren(...options.map(([name, tag]) => new Option(name, tag, false, tag === "en")));
-  if (!$("language").value) $("language").selectedIndex = 0;
+  const named = (tag) => { try { return names.of(tag); } catch { return tag; } };
+  const options = voices.map(({ language, name }) => [named(language) === language ? name : named(language), language]).sort(([a], [b]) => a.localeCompare(b));
+  $("language").replaceChildren(...options.map(([words, tag]) => new Option(words, tag)));
+  $("language").value = ["en-us", "en-gb", "en"].find((tag) => options.some(([, each]) => each === tag)) ?? options[0]?.[1];
 }
 
-function chooseTab(tab) {
+function chooseTab(tab, focus = false) {
   for (const each of document.querySelectorAll("[role=tab]")) {
     const chosen = each === tab;
     each.setAttribute("aria-selected", String(chosen));
+    each.tabIndex = chosen ? 0 : -1;
     $(each.getAttribute("aria-controls")).hidden = !chosen;
   }
+  if (focus) tab.focus();
 }
 
+function walkTabs(event) {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const at = tabs.indexOf(event.target);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  chooseTab(tabs.at(to % tabs.length), true);
+}
+
+// Whatever a person did: what goes wrong is told, null has been told already.
+const safely = (act) => Promise.resolve().then(act).catch((error) => error && complain(error));
+const on = (act) => (event) => { event?.preventDefault(); safely(() => act(event)); };
+
 function wire() {
-  const safely = (act) => (event) => { event?.preventDefault(); Promise.resolve(act(event)).catch(complain); };
-  $("start").onclick = safely(start);
+  $("start").onclick = on(start);
   $("stop").onclick = () => session?.stop();
   $("interrupt").onclick = () => session?.interrupt();
-  $("unmute").onclick = () => { mute(false); $("unmute").hidden = true; };
-  $("pane-text").onsubmit = safely(sayText);
-  $("text").onkeydown = (event) => { if (event.key === "Enter" && !event.shiftKey) safely(sayText)(event); };
-  $("file").onchange = safely(() => $("file").files[0] && sayFile($("file").files[0]));
-  $("mic").onclick = safely(toggleMicrophone);
-  for (const tab of document.querySelectorAll("[role=tab]")) tab.onclick = () => chooseTab(tab);
-  document.onkeydown = (event) => { if (event.key === "Escape") session?.interrupt(); };
-  const drop = $("drop");
-  drop.ondragover = (event) => { event.preventDefault(); drop.classList.add("over"); };
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = safely((event) => {
-    drop.classList.remove("over");
-    if (event.dataTransfer.files[0]) return sayFile(event.dataTransfer.files[0]);
+  $("unmute").onclick = on(unmute);
+  $("pane-text").onsubmit = on(sayText);
+  $("text").onkeydown = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !$("say").disabled) on(sayText)(event);
+  };
+  $("file").onchange = on(async () => {
+    const file = $("file").files[0];
+    if (file) await sayFile(file);
+    $("file").value = ""; // the same file may be chosen again
   });
+  $("mic").onclick = on(toggleMicrophone);
+  for (const tab of document.querySelectorAll("[role=tab]")) tab.onclick = () => chooseTab(tab);
+  document.querySelector("[role=tablist]").onkeydown = walkTabs;
+  document.addEventListener("keydown", (event) => event.key === "Escape" && session?.interrupt());
+  wireDrop();
   $("video").requestVideoFrameCallback?.(countFrame);
   setInterval(refreshNumbers, 500);
+}
+
+// A file may be dropped anywhere: missing the box by an inch must not open the file in the page's place.
+function wireDrop() {
+  document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });
+  document.addEventListener("dragleave", (event) => event.relatedTarget || $("drop").classList.remove("over"));
+  document.addEventListener("drop", on((event) => {
+    $("drop").classList.remove("over");
+    const file = event.dataTransfer?.files[0];
+    if (file && !$("file").disabled) return sayFile(file);
+  }));
 }
 
 function warnIfInsecure() {
   if (window.isSecureContext) return;
   $("notice").textContent = "This page was opened without TLS, so the browser gives it no microphone. " +
-    "Open it on this machine as localhost, or start the server with --tls self.";
+    "Open it on the server’s own machine as localhost, or start the server with --tls self.";
   $("notice").hidden = false;
-  $("mic").disabled = true;
+}
+
+async function open() {
+  const first = await enter();
+  await Promise.all([listFaces(), listLanguages()]);
+  for (const id of ["start", "say", "file"]) $(id).disabled = false;
+  $("mic").disabled = !window.isSecureContext;
+  show("ready");
+  document.body.classList.add("entered");
+  if (first) await sayText(); // whoever opens the server's address sees a face that talks
 }
 
 wire();
 warnIfInsecure();
-show("ready");
-enter()
-  .then(() => Promise.all([listFaces(), listLanguages()]))
-  .then(() => document.body.classList.add("entered"))
-  .catch((error) => { complain(error); $("start").disabled = true; });
+safely(open);

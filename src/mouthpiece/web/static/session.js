@@ -1,19 +1,16 @@
 // One conversation with the avatar, over the public API only: token, ICE servers, WebSocket, peer connection.
 
 import { call } from "/web/access.js";
+import { LOST, NO_MEDIA, ofEnd, ofRefusal } from "/web/words.js";
 
 const CHUNK = 6000; // bytes of PCM16LE at 16 kHz a message: 187 ms
 const AHEAD_S = 20; // how much sound is sent ahead of its playing
 const RETRIES = 3;
-
-const ENDS = {
-  IDLE: "ended: nothing was said for a long time",
-  MAX: "ended: the session reached its longest time",
-  DONE: "ended",
-};
+const LOUD = 1000; // a sample that is speech and not hum
 
 export class AvatarSession extends EventTarget {
-  #token; #socket; #peer; #element; #queue = []; #sentAt = 0; #sentUntil = 0; #pump = 0; #ended = false; #reason = ""; #lost = 0;
+  #token; #socket; #peer; #element; #queue = []; #onset = 0; #sentUntil = 0; #pump = 0;
+  #ended = false; #reason = ""; #lost = 0; #state = "";
 
   constructor(element) {
     super();
@@ -21,33 +18,33 @@ export class AvatarSession extends EventTarget {
   }
 
   async start(faceId) {
-    this.#tell("state", "connecting");
+    this.#enter("connecting");
     const [token, ice] = await Promise.all([
       call("POST", "/compose/token", { faceId, maxSessionLength: 3600, maxIdleTime: 600 }),
       call("GET", "/compose/ice"),
     ]);
     this.#token = (await token.json()).session_token;
-    await this.#connect(await ice.json());
+    if (!this.#ended) await this.#connect(await ice.json());
   }
 
   // Queue speech: Int16Array at 16 kHz, and its phones where they are known, which close the lips exactly.
   say(pcm, phones = null) {
     const bytes = new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+    if (!this.#queue.length) this.#expect(pcm);
     if (phones) this.#queue.push(JSON.stringify({ type: "script", phones }));
     for (let i = 0; i < bytes.length; i += CHUNK) this.#queue.push(bytes.subarray(i, i + CHUNK));
-    if (!this.#sentAt) this.#sentAt = performance.now();
     this.#flush();
   }
 
   // Live sound: send now, keep nothing back.
   stream(pcm) {
-    if (!this.#sentAt) this.#sentAt = performance.now();
+    this.#expect(pcm);
     this.#send(pcm);
   }
 
   interrupt() {
     this.#queue = [];
-    this.#sentAt = this.#sentUntil = 0;
+    this.#onset = this.#sentUntil = 0;
     this.#send("SKIP");
   }
 
@@ -64,8 +61,10 @@ export class AvatarSession extends EventTarget {
       stream.addTrack(track);
       this.#element.play().catch((error) => error.name === "NotAllowedError" && this.#tell("blocked"));
     };
+    peer.onconnectionstatechange = () => peer.connectionState === "failed" && this.#finish(NO_MEDIA, true);
     await peer.setLocalDescription(await peer.createOffer());
     await gathered(peer);
+    if (this.#ended) return peer.close();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const address = `${scheme}://${location.host}/compose/webrtc/p2p?session_token=${encodeURIComponent(this.#token)}`;
     const socket = (this.#socket = new WebSocket(address));
@@ -81,17 +80,16 @@ export class AvatarSession extends EventTarget {
       if (message.sdp) await this.#peer.setRemoteDescription(message);
       return;
     }
-    const [word, ...rest] = text.split(" ");
-    switch (word) {
-      case "START": this.#lost = 0; this.#tell("state", "listening"); this.#flush(); break;
+    switch (text.split(" ")[0]) {
+      case "START": this.#lost = 0; this.#enter("listening"); this.#begin(); break;
       case "SPEAK":
-        if (this.#sentAt) this.#tell("lag", performance.now() - this.#sentAt);
-        this.#sentAt = 0;
-        this.#tell("state", "speaking");
+        if (this.#onset) this.#tell("lag", Math.max(0, performance.now() - this.#onset));
+        this.#onset = 0;
+        this.#enter("speaking");
         break;
-      case "SILENT": this.#tell("state", "listening"); break;
-      case "CLOSING": this.#reason = ENDS[rest.at(-1)] ?? text; break;
-      case "ERROR": case "RATE": this.#finish(text, true); break;
+      case "SILENT": this.#enter("listening"); break;
+      case "CLOSING": this.#reason = ofEnd(text); break;
+      case "ERROR": case "RATE": this.#finish(ofRefusal(text), true); break;
       case "STOP": this.#finish(this.#reason || "ended"); break;
     }
   }
@@ -100,12 +98,27 @@ export class AvatarSession extends EventTarget {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
+  // What was said while we connected.
+  #begin() {
+    const first = this.#queue.find((piece) => typeof piece !== "string");
+    if (first) this.#expect(new Int16Array(first.slice().buffer));
+    this.#flush();
+  }
+
+  // Remember when the first loud sample that is not spoken yet leaves, to measure the answer to it.
+  #expect(pcm) {
+    if (this.#onset || this.#state !== "listening") return;
+    const at = pcm.findIndex((sample) => Math.abs(sample) > LOUD);
+    if (at >= 0) this.#onset = performance.now() + at / 16;
+  }
+
   // Long speech is sent a little ahead of its playing, so that an interruption throws little away.
   #flush() {
     clearTimeout(this.#pump);
     const now = performance.now() / 1000;
     this.#sentUntil = Math.max(this.#sentUntil, now);
-    while (this.#queue.length && this.#sentUntil - now < AHEAD_S && this.#socket?.readyState === WebSocket.OPEN) {
+    const open = this.#socket?.readyState === WebSocket.OPEN && this.#state !== "connecting";
+    while (open && this.#queue.length && this.#sentUntil - now < AHEAD_S) {
       const piece = this.#queue.shift();
       if (typeof piece !== "string") this.#sentUntil += piece.length / 32000;
       this.#send(piece);
@@ -116,8 +129,9 @@ export class AvatarSession extends EventTarget {
   #dropped(iceServers) {
     if (this.#ended) return;
     this.#peer?.close();
-    if (this.#lost++ >= RETRIES) return this.#finish("the connection was lost", true);
-    this.#tell("state", "connecting");
+    if (this.#lost++ >= RETRIES) return this.#finish(LOST, true);
+    this.#onset = 0;
+    this.#enter("connecting", "reconnecting");
     setTimeout(() => this.#ended || this.#connect(iceServers), 500 * this.#lost);
   }
 
@@ -130,6 +144,11 @@ export class AvatarSession extends EventTarget {
     this.#tell("end", { reason, failed });
   }
 
+  #enter(state, words) {
+    this.#state = state;
+    this.#tell("state", { state, words });
+  }
+
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
@@ -139,7 +158,7 @@ export class AvatarSession extends EventTarget {
     const found = { rtt: null, buffer: null, codec: null };
     const stats = (await this.#peer?.getStats()) ?? new Map();
     for (const one of stats.values()) {
-      if (one.type === "candidate-pair" && one.nominated) found.rtt = one.currentRoundTripTime * 1000;
+      if (one.type === "candidate-pair" && one.nominated) found.rtt = 1000 * (one.currentRoundTripTime ?? NaN);
       if (one.type === "inbound-rtp" && one.kind === "video") {
         if (one.jitterBufferEmittedCount) found.buffer = (one.jitterBufferDelay / one.jitterBufferEmittedCount) * 1000;
         found.codec = stats.get(one.codecId)?.mimeType?.replace("video/", "") ?? null;
