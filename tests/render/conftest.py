@@ -110,7 +110,7 @@ def open_works(tmp_path: Path) -> Open:
             return catalog.pack_bytes(face_id)
 
         crew = Crew(Studio(jobs, blobs, rules, pack, work, command))
-        desk = RenderDesk(jobs, blobs, rules, crew.wake, tmp_path)
+        desk = RenderDesk(jobs, blobs, rules, crew, tmp_path)
         works = Works(desk, crew, jobs, blobs, tmp_path, keys.account_of("k"), [])
         try:
             if working:

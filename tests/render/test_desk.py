@@ -128,6 +128,8 @@ async def test_a_renderer_that_fails_says_why(open_works: Open, what: str, reaso
         assert job.attempts == (2 if what == "dies" else 1)
         assert await works.jobs.used_bytes() == 0
         assert not works.crew.pids
+        assert works.crew.stats.running == 0
+        assert works.crew.stats.ended == ({"died": 2} if what == "dies" else {"failed": 1})
 
 
 async def test_a_killed_renderer_begins_again_and_the_playlist_never_shrinks(open_works: Open) -> None:
@@ -187,6 +189,7 @@ async def test_the_queue_is_bounded(open_works: Open) -> None:
         with pytest.raises(QueueFull):
             await works.desk.order_sound(order(works), SECOND, PCM)
         assert len(await kept(works)) == 2
+        assert works.desk.stats.refused == {"QUEUE_FULL": 1}
 
 
 async def test_the_disk_is_bounded_and_what_is_ordered_counts(open_works: Open) -> None:
@@ -239,6 +242,16 @@ async def test_films_are_kept_for_as_long_as_the_setting_says(open_works: Open) 
             await works.desk.fetch(destination, "output.mp4")
         assert await kept(works) == []
         assert await works.jobs.get(destination) is None
+
+
+async def test_files_without_a_job_go_when_they_are_seen_a_second_time(open_works: Open) -> None:
+    async with open_works(working=False) as works:
+        destination = await works.desk.order_sound(order(works), SECOND, PCM)
+        await works.blobs.put(f"{FOLDER}/{'0' * 32}/sound.pcm", b"an order that was cut off")
+        await works.crew.clear_orphans()
+        assert len(await kept(works)) == 2
+        await works.crew.clear_orphans()
+        assert await kept(works) == [f"{FOLDER}/{destination}/sound.pcm"]
 
 
 # --- deliveries ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from mouthpiece.face import catalog
 from mouthpiece.live.stage import Stage
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.rented import RentedVoices
+from mouthpiece.render.stats import RenderStats
 from mouthpiece.settings import Settings, settings_to_json
 from mouthpiece.simli.base import House, IceServer
 from mouthpiece.simli.tokens import SessionTokens
@@ -101,7 +102,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         house = _house(settings, store, seat, _ice(settings, stun))
         rented = RentedVoices(settings.voice)
         house = replace(house, films=films, portraits=workshop, voice=voice, rented=rented)
-        health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, stack))
+        health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, films.stats, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
         web.mount(app, web.Pages(house.door.admit, catalog.load, voice))
@@ -211,11 +212,11 @@ async def _not_ready(state: State, host: SessionHost, store: Store) -> str:
 
 
 def _all_metrics(
-    stage: Stage | None, host: SessionHost, stack: contextlib.AsyncExitStack
+    stage: Stage | None, host: SessionHost, films: RenderStats, stack: contextlib.AsyncExitStack
 ) -> Callable[[], Awaitable[str]]:
     lag = metrics.LoopLag()
     background(stack, lag.watch())
-    own = metrics.registry(metrics.GATEWAY, stage, lag)
+    own = metrics.registry(metrics.GATEWAY, stage, lag, films)
 
     async def text() -> str:
         addresses = [worker.address for worker in host.workers() if worker.address is not None]

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from mouthpiece.live.stage import Stage
 from mouthpiece.live.stats import BOUNDS_MS, Histogram, Stats
+from mouthpiece.render.stats import RenderStats
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ class LoopLag:
 class WorkerCollector(Collector):
     """The counts of one process, labelled with its name."""
 
-    def __init__(self, worker: str, stage: Stage | None, lag: LoopLag) -> None:
+    def __init__(self, worker: str, stage: Stage | None, lag: LoopLag, films: RenderStats | None = None) -> None:
         self._worker = worker
+        self._films = films
         self._stage = stage
         self._lag = lag
 
@@ -54,6 +56,10 @@ class WorkerCollector(Collector):
             yield self._gauge("sessions", "sessions on stage", self._stage.running())
             yield self._gauge("load", "fraction of one core that sessions use", self._stage.load)
             yield from self._stats(self._stage.stats)
+        if self._films is not None:
+            yield self._gauge("renders", "videos that are being rendered", self._films.running)
+            yield self._counter("renders_ended", "render jobs over", self._films.ended, "how")
+            yield self._counter("renders_refused", "videos not taken into the queue", self._films.refused, "code")
 
     def _stats(self, stats: Stats) -> Iterator[Metric]:
         yield self._counter("sessions_started", "sessions opened", {"": stats.started})
@@ -93,10 +99,10 @@ class WorkerCollector(Collector):
         return family
 
 
-def registry(worker: str, stage: Stage | None, lag: LoopLag) -> CollectorRegistry:
+def registry(worker: str, stage: Stage | None, lag: LoopLag, films: RenderStats | None = None) -> CollectorRegistry:
     """What one process exposes."""
     made = CollectorRegistry()
-    made.register(WorkerCollector(worker, stage, lag))
+    made.register(WorkerCollector(worker, stage, lag, films))
     if worker == GATEWAY:
         ProcessCollector(registry=made)
         PlatformCollector(registry=made)

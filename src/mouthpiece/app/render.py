@@ -29,4 +29,4 @@ async def open_desk(settings: Settings, store: Store, stack: contextlib.AsyncExi
 
     crew = Crew(Studio(store.jobs, store.blobs, settings.render, pack, folder))
     background(stack, crew.run())
-    return RenderDesk(store.jobs, store.blobs, settings.render, crew.wake, folder)
+    return RenderDesk(store.jobs, store.blobs, settings.render, crew, folder)

@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 from mouthpiece.errors import MouthpieceError, RenderFailed, Unavailable
 from mouthpiece.render.base import FOLDER, SOUND, blob
 from mouthpiece.render.publish import Publisher
+from mouthpiece.render.stats import RenderStats
 from mouthpiece.settings import RenderSettings
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.jobs import Job, Jobs
@@ -35,6 +36,7 @@ SWEEP_EVERY_S: Final = 5.0
 RENEW_SHARE: Final = 4
 """Leases are renewed this often within their length."""
 
+LOOK_FOR_ORPHANS_S: Final = 3600.0
 STALL_S: Final = 60.0
 """A child that reports nothing for so long is ended. The first report comes after some seconds of compiling."""
 
@@ -100,6 +102,8 @@ class Crew:
         self._woken = asyncio.Event()
         self._worker = uuid.uuid4().hex
         self._pids: set[int] = set()
+        self._orphans: set[str] = set()
+        self.stats = RenderStats()
 
     @property
     def pids(self) -> frozenset[int]:
@@ -141,11 +145,14 @@ class Crew:
         return None
 
     async def _make(self, job: Job) -> None:
-        jobs, folder = self.studio.jobs, self.studio.folder / job.id
+        jobs, folder, ended = self.studio.jobs, self.studio.folder / job.id, self.stats.ended
+        self.stats.running += 1
         try:
             async with Lease(jobs, job.id, self._worker) as lease:
                 await self._render(job, folder, lease)
+            ended["done"] += 1
         except (_Died, Unavailable) as fault:
+            ended["died"] += 1
             log.warning("a renderer stopped: %s", fault, extra={"job": job.id})
             await self._excused(jobs.give_back(job.id, self._worker))
         except MouthpieceError as fault:
@@ -155,9 +162,11 @@ class Crew:
             log.exception("a job failed by our fault", extra={"job": job.id})
             await self._failed(job, "internal error")
         finally:
+            self.stats.running -= 1
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _failed(self, job: Job, reason: str) -> None:
+        self.stats.ended["failed"] += 1
         await self._excused(self.studio.jobs.fail(job.id, self._worker, reason))
         await self._excused(self._clear(job.id))
 
@@ -214,11 +223,15 @@ class Crew:
     # --- clearing away ----------------------------------------------------------------------------------------------
     async def _sweep(self) -> None:
         """Jobs of servers that died, and films that were kept for long enough."""
+        looked = -LOOK_FOR_ORPHANS_S
         while True:
             with contextlib.suppress(Unavailable):
                 if await self.studio.jobs.expire():
                     self.wake()
                 await self.clear_old()
+                if time.monotonic() - looked > LOOK_FOR_ORPHANS_S:
+                    looked = time.monotonic()
+                    await self.clear_orphans()
             await asyncio.sleep(SWEEP_EVERY_S)
 
     async def clear_old(self) -> None:
@@ -227,6 +240,14 @@ class Crew:
         for job in await jobs.finished(self.studio.clock() - keep_s):
             await self._clear(job.id)
             await jobs.delete([job.id])
+
+    async def clear_orphans(self) -> None:
+        """Delete files that belong to no job, now and at the last look: their order was cut off. Raises Unavailable."""
+        kept = {name.split("/")[1] for name in await self.studio.blobs.list(FOLDER)}
+        orphans = {destination for destination in kept if await self.studio.jobs.get(destination) is None}
+        for destination in orphans & self._orphans:
+            await self._clear(destination)
+        self._orphans = orphans
 
     async def _clear(self, destination: str) -> None:
         for name in await self.studio.blobs.list(f"{FOLDER}/{destination}"):

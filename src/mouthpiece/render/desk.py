@@ -10,18 +10,19 @@ import asyncio
 import contextlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from mouthpiece.codec.decode import AudioSource, DecodeLimits, Decoder
 from mouthpiece.codec.mux import MOVIE, PLAYLIST
-from mouthpiece.errors import BadInput, NotFound, NotReady, QueueFull, RenderFailed, StorageFull
+from mouthpiece.errors import BadInput, NotFound, NotReady, QueueFull, RenderFailed, StorageFull, Unavailable
 from mouthpiece.media import SAMPLE_RATE
 from mouthpiece.providers.espeak import Speech
 from mouthpiece.render.base import SOUND, Order, blob, is_destination, is_file
 from mouthpiece.render.delivery import Asked, Delivery, part_of
 from mouthpiece.render.intake import Body, receive
+from mouthpiece.render.stats import RenderStats
 from mouthpiece.settings import RenderSettings
 from mouthpiece.store.base import PIECE, Blobs
 from mouthpiece.store.jobs import Job, Jobs, JobState
@@ -41,21 +42,31 @@ _EVERYTHING: Final = Asked()
 _TYPES: Final = {".m3u8": "application/x-mpegURL", ".ts": "video/MP2T", ".mp4": "video/mp4"}
 
 
+class Renderers(Protocol):
+    """Who is told that a job was queued: a ``Crew``."""
+
+    stats: RenderStats
+
+    def wake(self) -> None:
+        """A job was queued."""
+
+
 class RenderDesk:
-    """Takes orders and hands out files. Belongs to one event loop. ``wake``: told that a job was queued."""
+    """Takes orders and hands out files. Belongs to one event loop. Without a ``crew`` other servers render."""
 
     def __init__(
         self,
         jobs: Jobs,
         blobs: Blobs,
         settings: RenderSettings,
-        wake: Callable[[], None] = lambda: None,
+        crew: Renderers | None = None,
         folder: Path | None = None,
     ) -> None:
         self._jobs = jobs
         self._blobs = blobs
         self._settings = settings
-        self._wake = wake
+        self._crew = crew
+        self.stats = RenderStats() if crew is None else crew.stats
         self._folder = folder
         self._decoder = Decoder(DecodeLimits(max_s=settings.max_audio_s))
         self._uploads = 0
@@ -64,7 +75,7 @@ class RenderDesk:
     async def receive(self, pieces: AsyncIterable[bytes], field: str) -> AsyncIterator[Body]:
         """See ``intake.receive``; raises QueueFull too."""
         if self._uploads >= UPLOADS:
-            raise QueueFull(retry_s=RETRY_S)
+            raise self._refusal(QueueFull(retry_s=RETRY_S))
         self._uploads += 1
         try:
             async with receive(pieces, field, self._folder) as body:
@@ -99,15 +110,20 @@ class RenderDesk:
             raise
         if not queued:
             await self._blobs.delete(blob(destination, SOUND))
-            raise QueueFull(retry_s=RETRY_S)
-        self._wake()
+            raise self._refusal(QueueFull(retry_s=RETRY_S))
+        if self._crew is not None:
+            self._crew.wake()
         return destination
 
     async def _room(self, expected: int) -> None:
         if await self._jobs.waiting() >= self._settings.max_queue:
-            raise QueueFull(retry_s=RETRY_S)
+            raise self._refusal(QueueFull(retry_s=RETRY_S))
         if await self._jobs.used_bytes() + expected > self._settings.max_disk_bytes:
-            raise StorageFull(retry_s=FULL_RETRY_S)
+            raise self._refusal(StorageFull(retry_s=FULL_RETRY_S))
+
+    def _refusal(self, error: Unavailable) -> Unavailable:
+        self.stats.refused[error.code] += 1
+        return error
 
     async def fetch(self, destination: str, file: str, asked: Asked = _EVERYTHING) -> Delivery:
         """The HTTP answer for a file, ranges included. Waits for a playlist or MP4 that is being made.
