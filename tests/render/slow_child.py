@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-task = json.load(sys.stdin)
+task = json.loads(sys.stdin.readline())
 folder = Path(task["folder"])
 (folder / "output00000.ts").write_bytes(b"segment")
 (folder / "output.m3u8").write_text("#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXTINF:4.0,\noutput00000.ts\n")

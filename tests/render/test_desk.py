@@ -111,6 +111,18 @@ async def test_a_face_that_is_gone_fails_the_job_with_the_reason(open_works: Ope
         assert await kept(works) == []
 
 
+async def test_a_renderer_is_kept_for_the_next_job_whatever_became_of_the_last(open_works: Open) -> None:
+    async with open_works() as works:
+        seen: set[int] = set()
+        for look in (LOOK, replace(LOOK, emotion="grumpy"), replace(LOOK, face_id="ada")):
+            destination = await works.desk.order_sound(replace(order(works), look=look), SECOND * 4, PCM)
+            await works.job(destination, lambda job: bool(works.crew.pids) or failed(job))
+            seen |= works.crew.pids
+            job = await works.job(destination, lambda job: job.finished is not None)
+            assert job.error == ("no emotion grumpy" if look.emotion == "grumpy" else None)
+        assert len(seen) == 1
+
+
 # --- what goes wrong -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("what", "reason"),

@@ -1,7 +1,7 @@
-"""A render job's own process: the task as JSON on stdin, one JSON line on stdout for each bit of progress.
+"""The process that renders jobs: a task is a JSON line on stdin, each bit of its progress one on stdout.
 
-It gives way to everything else on the machine, so live sessions do not notice it, and it ends when nobody reads its
-progress any more. Its last line is ``{"done": 1.0, "pictures": n}`` or ``{"error": text}``.
+It gives way to everything else on the machine, so live sessions do not notice it, and it ends when stdin does or when
+nobody reads its progress any more. The last line of a job is ``{"done": 1.0, "pictures": n}`` or ``{"error": text}``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ NICENESS: Final = 19
 
 
 def main() -> None:
-    """Render what stdin says."""
+    """Render what stdin says, job after job."""
     os.nice(NICENESS)
-    task = json.load(sys.stdin)
-    try:
-        _say({"done": 1.0, "pictures": _render(task)})
-    except MouthpieceError as error:
-        _say({"error": str(error)})
-        sys.exit(1)
+    for line in sys.stdin:
+        try:
+            _say({"done": 1.0, "pictures": _render(json.loads(line))})
+        except MouthpieceError as error:
+            _say({"error": str(error)})
 
 
 def _render(task: dict[str, Any]) -> int:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from mouthpiece.errors import MouthpieceError, RenderFailed, Unavailable
+from mouthpiece.errors import MouthpieceError, Unavailable
 from mouthpiece.render.base import FOLDER, SOUND, blob
 from mouthpiece.render.publish import Publisher
+from mouthpiece.render.renderer import Died, Renderer
 from mouthpiece.render.stats import RenderStats
 from mouthpiece.settings import RenderSettings
 from mouthpiece.store.base import Blobs
@@ -37,14 +37,7 @@ RENEW_SHARE: Final = 4
 """Leases are renewed this often within their length."""
 
 LOOK_FOR_ORPHANS_S: Final = 3600.0
-STALL_S: Final = 60.0
-"""A child that reports nothing for so long is ended. The first report comes after some seconds of compiling."""
-
 COMMAND: Final = (sys.executable, "-m", "mouthpiece.render.child")
-
-
-class _Died(Exception):
-    """The child is gone without having said why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +67,10 @@ class Lease:
         self._lost = False
 
     def note(self, done: float) -> None:
-        """How far the job is, 0..1. Raises _Died when it is another's by now."""
+        """How far the job is, 0..1. Raises Died when it is another's by now."""
         self._done = done
         if self._lost:
-            raise _Died("its lease ran out")
+            raise Died("its lease ran out")
 
     async def __aenter__(self) -> Self:
         self._keeping = asyncio.create_task(self._keep())
@@ -101,14 +94,14 @@ class Crew:
         self.studio = studio
         self._woken = asyncio.Event()
         self._worker = uuid.uuid4().hex
-        self._pids: set[int] = set()
+        self._renderers: list[Renderer] = []
         self._orphans: set[str] = set()
         self.stats = RenderStats()
 
     @property
     def pids(self) -> frozenset[int]:
         """Processes that render now."""
-        return frozenset(self._pids)
+        return frozenset(each.busy_pid for each in self._renderers if each.busy_pid is not None)
 
     def wake(self) -> None:
         """A job was queued."""
@@ -127,10 +120,17 @@ class Crew:
 
     # --- one job after another --------------------------------------------------------------------------------------
     async def _work(self) -> None:
-        while True:
-            job = await self._next()
-            if job is not None:
-                await self._make(job)
+        renderer = Renderer(self.studio.command)
+        self._renderers.append(renderer)
+        try:
+            while True:
+                job = await self._next()
+                if job is None:
+                    await renderer.rest()
+                else:
+                    await self._make(job, renderer)
+        finally:
+            await renderer.close()
 
     async def _next(self) -> Job | None:
         jobs = self.studio.jobs
@@ -144,14 +144,14 @@ class Crew:
         self._woken.clear()
         return None
 
-    async def _make(self, job: Job) -> None:
+    async def _make(self, job: Job, renderer: Renderer) -> None:
         jobs, folder, ended = self.studio.jobs, self.studio.folder / job.id, self.stats.ended
         self.stats.running += 1
         try:
             async with Lease(jobs, job.id, self._worker) as lease:
-                await self._render(job, folder, lease)
+                await self._render(job, folder, renderer, lease)
             ended["done"] += 1
-        except (_Died, Unavailable) as fault:
+        except (Died, Unavailable) as fault:
             ended["died"] += 1
             log.warning("a renderer stopped: %s", fault, extra={"job": job.id})
             await self._excused(jobs.give_back(job.id, self._worker))
@@ -176,13 +176,13 @@ class Crew:
             await doing
 
     # --- the child --------------------------------------------------------------------------------------------------
-    async def _render(self, job: Job, folder: Path, lease: Lease) -> None:
-        """Make the files, publish them as they come, and be done. Raises _Died, MouthpieceError."""
+    async def _render(self, job: Job, folder: Path, renderer: Renderer, lease: Lease) -> None:
+        """Make the files, publish them as they come, and be done. Raises Died, MouthpieceError."""
         jobs, began = self.studio.jobs, time.monotonic()
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         publisher = Publisher(self.studio.blobs, job.id, folder)
         await publisher.begin()
-        async with contextlib.aclosing(self._progress(await self._task(job, folder))) as progress:
+        async with contextlib.aclosing(renderer.render(await self._task(job, folder))) as progress:
             async for done in progress:
                 lease.note(done)
                 await publisher.update()
@@ -199,26 +199,6 @@ class Crew:
                 await asyncio.to_thread(file.write, piece)
         await asyncio.to_thread(face.write_bytes, await self.studio.pack(job.face_id))
         return {"request": job.request, "sound": str(sound), "face": str(face), "folder": str(folder)}
-
-    async def _progress(self, task: dict[str, object]) -> AsyncGenerator[float, None]:
-        """Run a child; how far it is, 0..1, now and then. Raises _Died, MouthpieceError."""
-        pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(*self.studio.command, stdin=pipe, stdout=pipe)
-        self._pids.add(child.pid)
-        try:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            child.stdin.write(json.dumps(task).encode())
-            child.stdin.close()
-            while line := await _line(child.stdout):
-                yield _understood(line)
-            if code := await child.wait():
-                raise _Died(f"exit {code}")
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-            self._pids.discard(child.pid)
 
     # --- clearing away ----------------------------------------------------------------------------------------------
     async def _sweep(self) -> None:
@@ -252,18 +232,3 @@ class Crew:
     async def _clear(self, destination: str) -> None:
         for name in await self.studio.blobs.list(f"{FOLDER}/{destination}"):
             await self.studio.blobs.delete(name)
-
-
-async def _line(stdout: asyncio.StreamReader) -> bytes:
-    try:
-        async with asyncio.timeout(STALL_S):
-            return await stdout.readline()
-    except TimeoutError:
-        raise _Died(f"nothing was heard of it for {STALL_S:g} s") from None
-
-
-def _understood(line: bytes) -> float:
-    said: dict[str, Any] = json.loads(line)
-    if "error" in said:
-        raise RenderFailed(reason=said["error"])
-    return float(said["done"])
