@@ -98,6 +98,12 @@ class TooLarge(BadInput):
     code, text = "TOO_LARGE", "{what} is over the limit of {limit}"
 
 
+class HostNotAllowed(BadInput):
+    """A host that the caller may not have us connect to."""
+
+    code, text = "HOST_NOT_ALLOWED", "{what} names {host}: the operator allows it with MOUTHPIECE_ALLOW_HOSTS"
+
+
 class InvalidPortrait(BadInput):
     """A picture that cannot become a face."""
 
@@ -217,6 +223,12 @@ class NoLiveKit(NotConfigured):
     """A LiveKit session was asked for, and no LiveKit server is known."""
 
     code = "LIVEKIT_NOT_CONFIGURED"
+
+
+class RoomUnreachable(Unavailable):
+    """A LiveKit room that cannot be entered."""
+
+    code, text = "LIVEKIT_UNREACHABLE", "the LiveKit room cannot be entered: {reason}"
 
 
 class NotReady(Unavailable):

@@ -122,7 +122,7 @@ class EncodedPicture:
 
 @dataclass(frozen=True, slots=True)
 class EncodedSound:
-    """One 20 ms Opus packet; ``sample`` is the media time of its first sample."""
+    """One 20 ms Opus packet, or PCM16LE where the way out encodes; ``sample`` is the media time of its first sample."""
 
     data: bytes
     sample: int

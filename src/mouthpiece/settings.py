@@ -92,6 +92,18 @@ class TransportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveKitSettings:
+    """The LiveKit server of our own rooms. Rooms of others, which an agent names, need no settings."""
+
+    url: str | None = None  # as this server reaches it, e.g. ws://127.0.0.1:7880; None: no LiveKit sessions
+    public_url: str | None = None  # as clients reach it; None: the same
+    key: str | None = None
+    secret: str | None = None
+    join_timeout_s: Seconds = 30.0  # nobody joined
+    absence_s: Seconds = 10.0  # everybody left
+
+
+@dataclass(frozen=True, slots=True)
 class LimitSettings:
     """How much one server and one account may do."""
 
@@ -163,6 +175,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     media: MediaSettings = field(default_factory=MediaSettings)
     transport: TransportSettings = field(default_factory=TransportSettings)
+    livekit: LiveKitSettings = field(default_factory=LiveKitSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
@@ -245,6 +258,13 @@ def _check(settings: Settings) -> None:
     if not media.min_bitrate <= media.bitrate <= media.max_bitrate:
         reason = f"media.bitrate = {media.bitrate} is not between media.min_bitrate and media.max_bitrate"
         raise StartupError(reason=reason, remedy=f"set it from {media.min_bitrate} to {media.max_bitrate}")
+    livekit = settings.livekit
+    if livekit.url and not (livekit.key and livekit.secret):
+        remedy = "set livekit.key and livekit.secret to an API key of that server"
+        raise StartupError(reason=f"livekit.url = {livekit.url} has no key", remedy=remedy)
+    for name, url in (("url", livekit.url), ("public_url", livekit.public_url)):
+        if url and not url.startswith(("ws://", "wss://", "http://", "https://")):
+            raise StartupError(reason=f"livekit.{name} = {url} is no address", remedy="give one like ws://host:7880")
     if ports and ports[0] > ports[1]:
         reason = f"transport.udp_ports = {ports[0]}-{ports[1]} is empty"
         raise StartupError(reason=reason, remedy="give the lower port first")

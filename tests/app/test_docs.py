@@ -15,9 +15,10 @@ from mouthpiece import errors
 from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
-from mouthpiece.simli import faces, messages, rest, socket, static
+from mouthpiece.simli import faces, messages, rest, rooms, socket, static
 from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
+from mouthpiece.simli_v1 import livekit as v1_livekit
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
 from mouthpiece.simli_v1 import static as v1_static
@@ -33,6 +34,8 @@ ROUTERS = (
     v1_static.router,
     v1_extras.router,
     v1_socket.router,
+    rooms.router,
+    v1_livekit.router,
     own,
 )
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()

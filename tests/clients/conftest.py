@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.clients.matrix import ROWS, Row, verdict, written
+from tests.support.livekit import LiveKitServer, livekit_server
 from tests.support.server import Server, serving
 
 from mouthpiece.media import SAMPLE_RATE
@@ -26,6 +27,19 @@ PAUSE = np.zeros(round(0.9 * SAMPLE_RATE), np.int16)
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("server") / "data") as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    with livekit_server(tmp_path_factory.mktemp("livekit")) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def livekit_house(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a LiveKit server beside it."""
+    with serving(tmp_path_factory.mktemp("house") / "data", environ=livekit.environ) as it:
         yield it
 
 

@@ -25,7 +25,14 @@ from mouthpiece.app.server import http_server
 from mouthpiece.app.workshop import Workshop
 from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.inprocess import InProcessHost
-from mouthpiece.settings import FaceSettings, LimitSettings, ServerSettings, Settings, StoreSettings
+from mouthpiece.settings import (
+    FaceSettings,
+    LimitSettings,
+    LiveKitSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
 from mouthpiece.simli.base import House
 from mouthpiece.simli.tokens import SessionClaims, SessionTokens
 from mouthpiece.store.store import Store
@@ -106,7 +113,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
     """Start a front end of its own with these limits."""
 
     @asynccontextmanager
-    async def run(*, max_sessions: int | None = None, **limits: object) -> AsyncIterator[Front]:
+    async def run(
+        *,
+        max_sessions: int | None = None,
+        livekit: LiveKitSettings | None = None,
+        allow_hosts: tuple[str, ...] = (),
+        **limits: object,
+    ) -> AsyncIterator[Front]:
         settings = Settings(
             server=ServerSettings(data=tmp_path_factory.mktemp("data"), api_keys=(KEY, OTHER_KEY)),
             store=StoreSettings(secret=SECRET),
@@ -135,6 +148,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             draining=lambda: state.draining,
             clock=time.time,
             portraits=workshop,
+            livekit=livekit or LiveKitSettings(),
+            allow_hosts=allow_hosts,
         )
         account = await store.keys.authenticate(KEY)
         assert account is not None
@@ -179,6 +194,7 @@ async def shared(start: Start) -> AsyncIterator[Front]:
 async def front(shared: Front) -> AsyncIterator[Front]:
     """The shared front end, with nobody on stage."""
     yield shared
-    shared.stage.refuse, shared.state.draining = None, False
+    shared.stage.refuse = shared.stage.join_fails = None
+    shared.state.draining = False
     await shared.stage.until(running=0)
     shared.stage.opened.clear()

@@ -16,8 +16,8 @@ HOME = Path(__file__).resolve().parents[2] / ".clients"
 
 @cache
 def python_client(requirement: str, *more: str) -> Path:
-    """The interpreter of an environment that holds ``requirement`` and nothing of ours."""
-    folder = HOME / requirement.replace("==", "-")
+    """The interpreter of an environment that holds ``requirement``, ``more`` beside it, and nothing of ours."""
+    folder = HOME / "+".join((requirement, *more)).replace("==", "-").replace("<", "-below-")
     python = folder / "bin" / "python"
     done, wanted = folder / ".done", "\n".join((requirement, *more))
     if not done.exists() or done.read_text() != wanted:

@@ -11,6 +11,7 @@ from mouthpiece.errors import InvalidOffer, MouthpieceError
 from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Command, Over, SessionEvent, SessionSpec
 from mouthpiece.session.events import EndReason
+from mouthpiece.transport.base import RoomTicket
 
 GOOD_OFFER = "v=0 good"
 ANSWER = "v=0\r\nanswer with spaces\r\n"
@@ -31,6 +32,11 @@ class TwinSession:
         if offer_sdp != GOOD_OFFER:
             raise InvalidOffer(reason="no audio and no video")
         return ANSWER
+
+    async def join(self, ticket: RoomTicket) -> None:
+        if self.stage.join_fails is not None:
+            raise self.stage.join_fails
+        self._note("join", ticket)
 
     def _note(self, what: str, value: object = None) -> None:
         self.told.append((what, value))
@@ -124,6 +130,7 @@ class TwinStage:
         self.opened: list[TwinSession] = []
         self.visitors: dict[str, TwinVisitor] = {}
         self.refuse: MouthpieceError | None = None
+        self.join_fails: MouthpieceError | None = None
         self.changed = asyncio.Event()
 
     async def open(self, spec: SessionSpec) -> TwinSession:

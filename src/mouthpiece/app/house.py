@@ -143,6 +143,8 @@ def _house(settings: Settings, store: Store, seat: Seat, ice: Callable[[str], Se
         worker_id=seat.name,
         draining=seat.draining,
         clock=time.time,
+        livekit=settings.livekit,
+        allow_hosts=settings.server.allow_hosts,
     )
 
 

@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
-from mouthpiece.simli import faces, rest, schemas, socket, static
+from mouthpiece.simli import faces, rest, rooms, schemas, socket, static
 from mouthpiece.simli.base import House
 from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
+from mouthpiece.simli_v1 import livekit as v1_livekit
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
 from mouthpiece.simli_v1 import static as v1_static
@@ -74,6 +75,8 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     for each in (v1_rest, v1_faces, v1_static, v1_extras):
         app.include_router(each.router)
     app.include_router(v1_socket.router)
+    app.include_router(v1_livekit.router)
+    app.include_router(rooms.router)
     app.include_router(own)
     return app
 

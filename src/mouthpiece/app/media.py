@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import uuid
 from collections.abc import Coroutine
 
@@ -13,6 +14,7 @@ from mouthpiece.app.ledger import StageLedger
 from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.codec.video import open_video
+from mouthpiece.errors import NoLiveKit
 from mouthpiece.face import catalog
 from mouthpiece.lipsync import open_lipsync
 from mouthpiece.lipsync import warm as warm_lipsync
@@ -22,6 +24,7 @@ from mouthpiece.media import Look
 from mouthpiece.settings import Settings
 from mouthpiece.store.history import History
 from mouthpiece.transport import p2p
+from mouthpiece.transport.base import RoomListener, RoomPeer, RoomTicket
 
 
 async def open_stage(
@@ -29,6 +32,8 @@ async def open_stage(
 ) -> Stage:
     """A stage that ticks, warm: nothing compiles any more when the first session comes. Closed by ``stack``."""
     await asyncio.to_thread(warm)
+    if settings.livekit.url:
+        await load_livekit()  # its library takes half a second, which no session should pay
     ledger = StageLedger(history, uuid.uuid4().hex, settings.limits)
     background(stack, ledger.keep())
     stack.push_async_callback(ledger.close)
@@ -59,7 +64,23 @@ def _studio(settings: Settings, ledger: StageLedger, library: FaceLibrary) -> St
         answer=lambda offer, listener: p2p.answer(offer, listener, transport, media=media, host=host),
         ledger=ledger,
         prepare=prepare,
+        join=lambda ticket, listener: _enter(ticket, listener, settings),
     )
+
+
+async def load_livekit() -> None:
+    """Load LiveKit's library, off the event loop. Raises NoLiveKit when it is not installed."""
+    try:
+        await asyncio.to_thread(importlib.import_module, "mouthpiece.transport.livekit")
+    except ModuleNotFoundError as error:
+        raise NoLiveKit(what="LiveKit", remedy="install mouthpiece[livekit]") from error
+
+
+async def _enter(ticket: RoomTicket, listener: RoomListener, settings: Settings) -> RoomPeer:
+    await load_livekit()
+    from mouthpiece.transport import livekit
+
+    return await livekit.join(ticket, listener, settings.livekit, settings.media)
 
 
 def status(stage: Stage) -> WorkerStatus:

@@ -43,6 +43,12 @@ def work(worker_id: str, address: Path) -> None:
 
 
 def _set_up_logs(settings: Settings, process: str | None = None) -> None:
-    known = (settings.store.secret, settings.store.pepper, settings.transport.turn_secret, *settings.server.api_keys)
+    known = (
+        settings.store.secret,
+        settings.store.pepper,
+        settings.transport.turn_secret,
+        settings.livekit.secret,
+        *settings.server.api_keys,
+    )
     server = settings.server
     logs.set_up(server.log_level, as_json=server.log_json, known_secrets=filter(None, known), process=process)

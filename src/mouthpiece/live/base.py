@@ -10,6 +10,7 @@ from mouthpiece.errors import MouthpieceError
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
+from mouthpiece.transport.base import RoomTicket
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class LiveSession(Protocol):
     async def answer(self, offer_sdp: str) -> str:
         """Answer a WebRTC offer with complete SDP (all candidates inside). Raises InvalidOffer. Once."""
         ...
+
+    async def join(self, ticket: RoomTicket) -> None:
+        """Enter a room instead of answering an offer, and publish there. Raises RoomUnreachable, NoLiveKit. Once."""
 
     def cue(self, script: Script) -> None:
         """What is said in the sound that is pushed next, whichever way it is pushed."""

@@ -14,13 +14,24 @@ from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Backlog, Command, Over, SessionEvent, SessionSpec, Speaking
 from mouthpiece.live.pictures import Pictures
 from mouthpiece.live.stats import Stats
-from mouthpiece.live.studio import Answer, SoundEncoder
+from mouthpiece.live.studio import Answer, Join, PlainSound, SoundEncoder
 from mouthpiece.live.visemes import CHANNEL, VisemeStream
 from mouthpiece.live.visitor import Visitor
 from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture, Pcm
 from mouthpiece.session.engine import Engine
-from mouthpiece.session.events import Backlogged, Ended, EndReason, Event, Frame, Silent, Sound, Spoke
-from mouthpiece.transport.base import Peer, VideoCodec
+from mouthpiece.session.events import (
+    Backlogged,
+    Ended,
+    EndReason,
+    Event,
+    Frame,
+    SegmentPlayed,
+    SegmentStarted,
+    Silent,
+    Sound,
+    Spoke,
+)
+from mouthpiece.transport.base import Peer, RoomPeer, RoomTicket, VideoCodec
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +41,7 @@ class Crew:
     """What a stage lends to a session."""
 
     answer: Answer
+    join: Join
     sound: SoundEncoder
     pictures: Callable[[Session, VideoCodec], Pictures]  # what draws it, once its codec is known
     on_over: Callable[[Session], None]
@@ -47,7 +59,9 @@ class Session:
         self._engine = engine
         self._crew = crew
         self._stats = crew.stats
+        self._sound = crew.sound
         self._peer: Peer | None = None
+        self._room: RoomPeer | None = None
         self._pictures: Pictures | None = None
         self._start: int | None = None
         self._connected = False
@@ -67,7 +81,7 @@ class Session:
     @property
     def ready(self) -> bool:
         """Connected, and waiting for its first tick."""
-        return self._connected and self._start is None and self._over is None
+        return self._connected and self._peer is not None and self._start is None and self._over is None
 
     @property
     def parity(self) -> int | None:
@@ -102,6 +116,15 @@ class Session:
         if peer is None:
             raise PeerConnectionLost(reason="it left before its session began")
         self._lead(peer)
+
+    async def join(self, ticket: RoomTicket) -> None:
+        """See ``LiveSession``. From here on the clock may start."""
+        room = await self._crew.join(ticket, self)
+        if self._over is not None:
+            await room.close()
+            return
+        self._room, self._sound = room, PlainSound()
+        self._lead(room)
 
     def _lead(self, peer: Peer) -> None:
         self._peer = peer
@@ -218,6 +241,20 @@ class Session:
         if self.microphone is not None:
             self.microphone(pcm)
 
+    # --- RoomListener -----------------------------------------------------------------------------------------------
+    def on_segment_sound(self, data: bytes) -> None:
+        """See ``RoomListener``."""
+        self._engine.push(data)
+
+    def on_segment_end(self) -> None:
+        """See ``RoomListener``."""
+        self._engine.mark()
+
+    def on_clear(self) -> None:
+        """See ``RoomListener``. What was played is told at once, not at the next tick."""
+        self._engine.skip()
+        self._tell(self._engine.advance(0), due=0.0)
+
     # --- Outlet -----------------------------------------------------------------------------------------------------
     def picture(self, packet: EncodedPicture) -> None:
         """See ``pictures.Outlet``."""
@@ -245,15 +282,25 @@ class Session:
                         self._pictures.frame(event, due)
                 case Spoke() | Silent():
                     self._events.put_nowait(Speaking(isinstance(event, Spoke)))
+                case SegmentStarted() | SegmentPlayed():
+                    self._report(event)
                 case Backlogged():
                     self._stats.refused_samples = max(self._stats.refused_samples, event.refused)
                     self._events.put_nowait(Backlog())
                 case Ended():
                     self._finish(event)
 
+    def _report(self, event: SegmentStarted | SegmentPlayed) -> None:
+        if self._room is None:
+            return
+        if isinstance(event, SegmentPlayed):
+            self._room.report_played(event.samples / SAMPLE_RATE, event.interrupted)
+        else:
+            self._room.report_started()
+
     def _send_sound(self, sound: Sound, due: float) -> None:
         if self._peer is not None and self._peer.wants_sound:
-            self._peer.send_sound(self._crew.sound.encode(sound.pcm, sound.sample))
+            self._peer.send_sound(self._sound.encode(sound.pcm, sound.sample))
             self._stats.sounds += 1
             self._stats.sound_lateness.add(max(0.0, time.monotonic() - due))
 

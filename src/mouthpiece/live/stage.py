@@ -88,7 +88,8 @@ class Stage:
         elapsed_s = await self._take_over(spec.token_id)
         self._admit(spec.account)
         engine = Engine(self._rules(spec, elapsed_s), self._studio.lipsync())
-        crew = Crew(self._studio.answer, self._studio.sound(), self._pictures, self._on_over, self.stats)
+        studio = self._studio
+        crew = Crew(studio.answer, studio.join, studio.sound(), self._pictures, self._on_over, self.stats)
         session = Session(spec, engine, crew)
         self._sessions[spec.session_id] = session
         self.stats.started += 1

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mouthpiece.codec.base import VideoEncoder
+from mouthpiece.errors import NoLiveKit
 from mouthpiece.face.base import Face
 from mouthpiece.lipsync.base import LipSync
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.media import EncodedSound, Look, Pcm
 from mouthpiece.session.events import EndReason
-from mouthpiece.transport.base import Peer, PeerListener, VideoCodec
+from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket, VideoCodec
 
 
 class SoundEncoder(Protocol):
@@ -44,6 +45,23 @@ async def _nothing(_: Look) -> None:
     return
 
 
+Join = Callable[[RoomTicket, RoomListener], Awaitable[RoomPeer]]
+"""(ticket, listener) -> our participant of that room. Raises RoomUnreachable, NoLiveKit."""
+
+
+async def no_rooms(ticket: RoomTicket, listener: RoomListener) -> RoomPeer:
+    """A ``Join`` for studios that enter no rooms. Raises NoLiveKit."""
+    raise NoLiveKit(what="LiveKit", remedy="connect peer to peer")
+
+
+class PlainSound:
+    """A ``SoundEncoder`` for ways out that encode by themselves: the samples as PCM16LE."""
+
+    def encode(self, pcm: Pcm, sample: int) -> EncodedSound:
+        """The samples, as they are."""
+        return EncodedSound(pcm.astype("<i2", copy=False).tobytes(), sample)
+
+
 @dataclass(frozen=True, slots=True)
 class Studio:
     """The parts, each replaceable."""
@@ -55,3 +73,4 @@ class Studio:
     answer: Answer
     ledger: Ledger
     prepare: Callable[[Look], Awaitable[None]] = _nothing  # loads what a look needs, raises InvalidFace, NotReady
+    join: Join = no_rooms

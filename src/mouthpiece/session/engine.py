@@ -24,6 +24,7 @@ from mouthpiece.session.buffer import Backlog
 from mouthpiece.session.events import Backlogged, Ended, EndReason, Event, Frame, Silent, Sound, Spoke
 from mouthpiece.session.mouth import MouthTrack
 from mouthpiece.session.script import NOTHING, Cue, Scripts
+from mouthpiece.session.segments import Segments
 
 SILENT_AFTER: Final = 300 * SAMPLE_RATE // 1000
 """Samples below -50 dBFS after which speech is over."""
@@ -67,6 +68,7 @@ class Engine:
         self._scripts = Scripts()
         self._next_script: Script | None = None
         self._mouth = MouthTrack(lipsync)
+        self._segments = Segments()
         self._line: Pcm = np.zeros(0, np.int16)
         self._real = 0  # samples at the head of the line that came from the client; the rest is padding
         self._padded = DOZE_AFTER  # zeros heard by the lip-sync engine since the last real sample
@@ -114,8 +116,14 @@ class Engine:
             if self._next_script is not None:
                 self._scripts.add(self._queue.taken + len(self._queue), self._next_script)
                 self._next_script = None
+            before = len(self._queue)
             if self._queue.push(data):
                 self._news.append(Backlogged(self._queue.refused))
+            self._segments.push(len(self._queue) - before)
+
+    def mark(self) -> None:
+        """A segment ends here: when it has been played, or is dropped, ``SegmentPlayed`` says so."""
+        self._segments.mark()
 
     def cue(self, script: Script | None) -> None:
         """What is said in the sound that is pushed next; None changes nothing."""
@@ -134,6 +142,7 @@ class Engine:
         self._queue.clear()
         self._scripts.clear()
         self._next_script = None
+        self._news += self._segments.drop()
         if self._real:
             self._real = 0
             self._line = np.zeros(len(self._line), np.int16)
@@ -149,6 +158,7 @@ class Engine:
         """End at once; the next ``advance`` says so. Idempotent: the first reason stays."""
         if self._ended is None:
             self._ended = reason
+            self._news += self._segments.drop()
             self._hush(self._now)
             self._news.append(Ended(reason, self._frames))
 
@@ -170,6 +180,7 @@ class Engine:
         if self._ended is None and self._now + TICK <= now:
             self._fill()
             pcm, self._real_now = self._play()
+            out += self._segments.play(self._real_now)
             out.append(Sound(self._now, pcm, silent=pcm is _ZEROS or not pcm.any()))
             self._listen(pcm)
             out += self._drain()

@@ -77,4 +77,17 @@ class Ended:
     frames: int
 
 
-Event = Sound | Frame | Spoke | Silent | Backlogged | Ended
+@dataclass(frozen=True, slots=True)
+class SegmentStarted:
+    """The first sample of a segment (what is pushed between two marks) is being played."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPlayed:
+    """A segment is over: ``samples`` of it were played; ``interrupted``: the rest was dropped. Once per segment."""
+
+    samples: int
+    interrupted: bool
+
+
+Event = Sound | Frame | Spoke | Silent | Backlogged | SegmentStarted | SegmentPlayed | Ended

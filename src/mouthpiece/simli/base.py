@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mouthpiece.cluster.base import SessionHost
@@ -12,7 +12,7 @@ from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.portraits import Made, Upload
 from mouthpiece.providers.rented import RentedVoices
 from mouthpiece.render.desk import RenderDesk
-from mouthpiece.settings import LimitSettings
+from mouthpiece.settings import LimitSettings, LiveKitSettings
 from mouthpiece.simli.tokens import SessionTokens
 from mouthpiece.store.faces import FaceRecord
 from mouthpiece.store.history import SessionRecord
@@ -122,6 +122,7 @@ class House:
     to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
     ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces; None in a worker, which
     answers no HTTP.
+    ``livekit``: the server of our own rooms. ``allow_hosts``: hosts that callers may have us connect to.
     """
 
     door: Door
@@ -141,3 +142,5 @@ class House:
     portraits: Portraits | None = None
     voice: EspeakVoice | None = None
     rented: RentedVoices | None = None
+    livekit: LiveKitSettings = field(default_factory=LiveKitSettings)
+    allow_hosts: Sequence[str] = ()

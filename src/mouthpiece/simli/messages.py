@@ -227,6 +227,18 @@ def video_metadata(fps: int, width: int, height: int) -> str:
     return _compact({"video_metadata": {"fps": fps, "width": width, "height": height}})
 
 
+def room_join(url: str, token: str) -> str:
+    """Where the client finds its LiveKit room, and with which token."""
+    return _compact({"livekit_url": url, "livekit_token": token})
+
+
+def not_joined(seconds: float) -> Goodbye:
+    """The client never came to its LiveKit room; py 2.1 tries again when it reads the first line."""
+    lost = failure(errors.PeerConnectionLost(reason="the client did not join its room"))
+    text = f"Client not connected to LiveKit room within {seconds:g} s"
+    return Goodbye((text, *lost.texts), lost.code, lost.reason)
+
+
 def destination(worker: str, session_id: str) -> str:
     """Where the session lives, for the client's log.
 

@@ -203,6 +203,24 @@ class FaceReply(BaseModel):
     name: str
 
 
+class AgentRoomRequest(Lenient):
+    """Whose face to be: a session token, and how to enter the agent's room as its avatar."""
+
+    session_token: str = Field(max_length=8_192)
+    livekit_token: str = Field(
+        max_length=8_192, description="for the avatar's identity, with attribute `lk.publish_on_behalf`"
+    )
+    livekit_url: str = Field(max_length=2_048, description="of a LiveKit server that the operator allows")
+
+
+class AgentRoomReply(BaseModel):
+    """The avatar is in the room."""
+
+    status: str
+    session_id: str
+    destination: str
+
+
 class ErrorReply(BaseModel):
     """What went wrong, for every generation of clients: ``detail`` and ``error`` are the same text or code."""
 

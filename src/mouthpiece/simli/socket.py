@@ -1,4 +1,4 @@
-"""The v2 avatar sockets: ``/compose/webrtc/p2p`` and its two aliases, and LiveKit's until it is set up.
+"""The v2 avatar sockets: ``/compose/webrtc/p2p`` and its two aliases.
 
 A socket is accepted first and refused afterwards, in words: a refused handshake hides the reason from browsers.
 """
@@ -51,12 +51,6 @@ async def p2p(socket: WebSocket) -> None:
     await serve(socket, _converse)
 
 
-@router.websocket("/compose/webrtc/livekit")
-async def livekit(socket: WebSocket) -> None:
-    """Says at once that there is no LiveKit server: clients fall back to this route and would wait for it."""
-    await serve(socket, _refuse_livekit)
-
-
 async def serve(
     socket: WebSocket,
     converse: Callable[[Wire, House], Awaitable[None]],
@@ -78,23 +72,18 @@ async def serve(
         await wire.leave(refusal(MouthpieceError()))
 
 
-async def _refuse_livekit(wire: Wire, house: House) -> None:
-    await _identify(wire, house)
-    raise errors.NoLiveKit(what="LiveKit", remedy="use /compose/webrtc/p2p")
-
-
 # --- who it is, and what it wants ----------------------------------------------------------------------------------
 async def _converse(wire: Wire, house: House) -> None:
-    claims = await _identify(wire, house)
+    claims = await identify(wire, house)
     offer = await first_offer(wire, house)
-    async with _place(wire, house, claims) as lease:
+    async with place(wire, house, claims) as lease:
         if lease.address is None:
             await _perform(wire, house, session_spec(claims, lease.session_id, house.fps), offer)
         else:
             await carry(wire, lease, offer, m.failure)
 
 
-async def _identify(wire: Wire, house: House) -> SessionClaims:
+async def identify(wire: Wire, house: House) -> SessionClaims:
     """The claims of the token in the query, a header, or the first message. Raises Denied, RateLimited."""
     socket = wire.socket
     token = next(filter(None, (socket.query_params.get(name) for name in _TOKEN_NAMES)), None)
@@ -175,7 +164,7 @@ def session_spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpe
 
 # --- where it lives ------------------------------------------------------------------------------------------------
 @contextlib.asynccontextmanager
-async def _place(wire: Wire, house: House, claims: SessionClaims) -> AsyncIterator[Lease]:
+async def place(wire: Wire, house: House, claims: SessionClaims) -> AsyncIterator[Lease]:
     """A place for as long as the conversation lasts. A worker has been given it by its gateway. Raises NoCapacity."""
     if house.host is None:
         yield Lease(wire.socket.headers.get(SESSION_HEADER) or str(uuid.uuid4()), "", None)
@@ -221,7 +210,7 @@ async def _perform(wire: Wire, house: House, spec: SessionSpec, offer: m.Offer) 
         await wire.send(m.START)
         await wire.send(m.destination(house.worker_id, spec.session_id))
         await wire.send(m.video_metadata(spec.fps, spec.look.width, spec.look.height))
-        await _talk(wire, session)
+        await talk(wire, session)
     except (ClientGone, MouthpieceError):
         raise
     except Exception:
@@ -231,23 +220,35 @@ async def _perform(wire: Wire, house: House, spec: SessionSpec, offer: m.Offer) 
         await asyncio.shield(session.close(reason))
 
 
-async def _talk(wire: Wire, session: LiveSession) -> None:
-    listening = asyncio.create_task(_listen(wire, session))
+Act = Callable[[LiveSession, m.ClientMessage], str | None]
+"""Does what a client's message asks; returns the reply."""
+
+
+def _ending(over: Over) -> m.Goodbye:
+    return m.ending(over.reason, over.frames)
+
+
+async def talk(
+    wire: Wire, session: LiveSession, ending: Callable[[Over], m.Goodbye] = _ending, obey: Act | None = None
+) -> None:
+    """Listen and tell until one side ends, then say the last words. ``obey`` does what messages ask."""
+    obey = obey or act
+    listening = asyncio.create_task(_listen(wire, session, obey))
     try:
-        over = await tell(wire, session, act)
+        over = await tell(wire, session, obey)
         if over.reason is EndReason.PEER_LOST:
             await asyncio.wait({listening}, timeout=LEAVING_S)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-    await wire.leave(m.ending(over.reason, over.frames))
+    await wire.leave(ending(over))
 
 
-async def _listen(wire: Wire, session: LiveSession) -> None:
+async def _listen(wire: Wire, session: LiveSession, obey: Act) -> None:
     """Client to session. When the client leaves, the session ends at once."""
     try:
         while True:
-            if reply := act(session, m.parse(await wire.receive())):
+            if reply := obey(session, m.parse(await wire.receive())):
                 await wire.send(reply)
     except ClientGone:
         await session.close(EndReason.CLOSED)
@@ -261,10 +262,6 @@ class Line(Protocol):
 
     async def send(self, text: str) -> None:
         """Say something."""
-
-
-Act = Callable[[LiveSession, m.ClientMessage], str | None]
-"""Does what a client's message asks; returns the reply."""
 
 
 async def tell(wire: Line, session: LiveSession, obey: Act) -> Over:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mouthpiece.media import EncodedPicture, EncodedSound, Pcm
@@ -59,3 +60,43 @@ class Peer(Protocol):
     async def close(self) -> None:
         """Leave. Idempotent."""
         ...
+
+
+# --- rooms: the way out is a place that others enter too -----------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class RoomTicket:
+    """How to enter somebody's room, and what will be shown there.
+
+    ``url``: the server's WebSocket address; ``token``: its access token for us; ``speaker``: identity of the
+    participant whose sound we play, None: the sound comes another way. ``width``, ``height`` in pixels.
+    """
+
+    url: str
+    token: str
+    width: int
+    height: int
+    fps: int = 25
+    speaker: str | None = None
+
+
+class RoomListener(PeerListener, Protocol):
+    """What a room tells its session besides: the speaker's sound, in segments."""
+
+    def on_segment_sound(self, data: bytes) -> None:
+        """PCM16LE, 16 kHz mono, of the segment that is open."""
+
+    def on_segment_end(self) -> None:
+        """What follows belongs to another segment."""
+
+    def on_clear(self) -> None:
+        """The speaker was interrupted: fall silent, and forget what is queued."""
+
+
+class RoomPeer(Peer, Protocol):
+    """A peer that is a participant of a room. ``send_sound`` takes PCM16LE: the room's own library encodes it."""
+
+    def report_started(self) -> None:
+        """A segment of the speaker's sound begins to be heard."""
+
+    def report_played(self, seconds: float, interrupted: bool) -> None:
+        """A segment is over, after so much of it was heard. Once per segment."""

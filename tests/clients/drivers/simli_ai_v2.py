@@ -12,6 +12,7 @@ import time
 import numpy as np
 from simli.events import SimliEvent
 from simli.renderers.renderers import FileRenderer
+from simli.simli import TransportMode
 
 from simli import SimliClient, SimliConfig
 
@@ -55,6 +56,7 @@ async def main(plan: dict) -> dict:
         simliURL=plan["url"],
         retry_count=plan.get("retries", 1),
         enableSFU=plan.get("enable_sfu", True),
+        transport_mode=TransportMode[plan.get("mode", "P2P")],
     )
     result: dict = {"told": told}
     began = time.monotonic()
