@@ -199,6 +199,8 @@ SHORT_NAMES = {
     "MOUTHPIECE_DATABASE": "store.database",
 }
 CONFIG_VARIABLE = "MOUTHPIECE_CONFIG"
+WORKER_SETTINGS = "MOUTHPIECE_WORKER_SETTINGS"
+"""Environment variable by which a worker process gets its settings; only this user can read it."""
 CONFIG_FILE = "mouthpiece.toml"  # read from the current folder when it is there
 # Kubernetes and Docker describe a service called "mouthpiece" to its neighbours with these; they are not settings.
 _NOT_OURS = re.compile(r"MOUTHPIECE_(SERVICE|PORT)_|MOUTHPIECE_TEST_|MOUTHPIECE_CONFIG$")

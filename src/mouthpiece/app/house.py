@@ -20,7 +20,6 @@ from mouthpiece.app.faces import FaceLibrary, HouseFaces, ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.media import background, open_stage, settle, status
 from mouthpiece.app.render import open_desk
-from mouthpiece.app.serve import WORKER_SETTINGS
 from mouthpiece.app.workshop import Workshop
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.cluster.book import Placement
@@ -32,7 +31,7 @@ from mouthpiece.live.stage import Stage
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.rented import RentedVoices
 from mouthpiece.render.stats import RenderStats
-from mouthpiece.settings import Settings, settings_to_json
+from mouthpiece.settings import WORKER_SETTINGS, Settings, settings_to_json
 from mouthpiece.simli.base import House, IceServer
 from mouthpiece.simli.tokens import SessionTokens
 from mouthpiece.store.store import Store

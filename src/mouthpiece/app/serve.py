@@ -5,15 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Final
 
 from mouthpiece.app import logs, net
 from mouthpiece.errors import StartupError
-from mouthpiece.settings import Settings, settings_from_json
+from mouthpiece.settings import WORKER_SETTINGS, Settings, settings_from_json
 from mouthpiece.store.secrets import data_folder
-
-WORKER_SETTINGS: Final = "MOUTHPIECE_WORKER_SETTINGS"
-"""Environment variable by which a worker process gets its settings; only this user can read it."""
 
 
 def serve(settings: Settings) -> None:
