@@ -91,7 +91,7 @@ def wrapped(app: ASGIApp, body_limits: Mapping[str, int] | None = None) -> ASGIA
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Retry-After"],
+        expose_headers=["Retry-After", "Content-Range", "Accept-Ranges", "ETag"],
         max_age=86_400,
     )
 
