@@ -14,8 +14,7 @@ from training.lipsync.speech import Utterance
 
 from benchmarks.lipsync.score import Guess
 from mouthpiece.lipsync import follow_visemes
-from mouthpiece.lipsync.align import Word, words_of
-from mouthpiece.lipsync.articulation import VISEME_OF, spoken_shapes
+from mouthpiece.lipsync.articulation import VISEME_OF, Word, spoken_shapes, words_of
 from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.cues import described
 from mouthpiece.lipsync.listen import AudioLipSync, Frame

@@ -7,11 +7,12 @@ each room is handed its own part only. ``docs/settings.md`` explains each settin
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -257,6 +258,7 @@ def _check(settings: Settings) -> None:
         raise StartupError(reason="only one of server.tls_cert and server.tls_key is set", remedy="set both, or none")
     if server.tls and server.tls_cert:
         raise StartupError(reason="server.tls = self and a certificate are both set", remedy="keep one of them")
+    _check_addresses(settings)
     if not media.min_bitrate <= media.bitrate <= media.max_bitrate:
         reason = f"media.bitrate = {media.bitrate} is not between media.min_bitrate and media.max_bitrate"
         raise StartupError(reason=reason, remedy=f"set it from {media.min_bitrate} to {media.max_bitrate}")
@@ -270,6 +272,27 @@ def _check(settings: Settings) -> None:
     if ports and ports[0] > ports[1]:
         reason = f"transport.udp_ports = {ports[0]}-{ports[1]} is empty"
         raise StartupError(reason=reason, remedy="give the lower port first")
+
+
+def _check_addresses(settings: Settings) -> None:
+    public = settings.transport.public_ip
+    for text in [] if public is None else public.split(","):
+        if not _is(ipaddress.ip_address, text.strip()):
+            reason = f"transport.public_ip = {text.strip() or 'nothing'} is not an IP address"
+            remedy = "give one as 203.0.113.7, or an IPv4 and an IPv6 one with a comma between"
+            raise StartupError(reason=reason, remedy=remedy)
+    for text in settings.server.trusted_proxy:
+        if text != "*" and not _is(ipaddress.ip_network, text):
+            reason = f"server.trusted_proxy = {text} is not an address or a network"
+            raise StartupError(reason=reason, remedy="give one as 10.0.0.5 or 10.0.0.0/8")
+
+
+def _is(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _config_path(given: Path | None, environ: Mapping[str, str]) -> Path | None:

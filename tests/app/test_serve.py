@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.conversation import talking
+from tests.support.namespaces import INSIDE, namespaces
 from tests.support.server import COMPILED, KEY, OTHER_KEY, Server, free_port, serving
 from websockets.sync.client import connect
 
@@ -69,12 +70,17 @@ def test_the_ready_address_lets_the_page_in_once(server: Server) -> None:
 
 
 def test_another_address_can_be_asked_for(server: Server) -> None:
-    port = server.url.rsplit(":", 1)[1]
-    said = run("url", "--data", str(server.data), MOUTHPIECE_PORT=port)
+    said = run("url", "--data", str(server.data))
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith(f"{server.url}/?code=")
     code = said.stdout.strip().split("code=")[1]
     assert httpx.post(f"{server.url}/web/access", json={"code": code}, timeout=20).status_code == 200
+
+
+def test_no_address_is_made_up_for_a_server_that_never_was(tmp_path: Path) -> None:
+    line = refused(run("url", "--data", str(tmp_path / "none")))
+    assert line.startswith(f"mouthpiece: no server has been ready on the data folder {tmp_path / 'none'} yet: ")
+    assert not (tmp_path / "none").exists()
 
 
 def test_it_is_alive_ready_and_counted(server: Server) -> None:
@@ -266,12 +272,26 @@ def test_a_data_folder_that_cannot_be_written() -> None:
         (["--host", "192.0.2.77"], "cannot listen on 192.0.2.77"),
         (["--host", "no.such.host.invalid"], "is not an address"),
         (["--tls-cert", "/no/such.pem", "--tls-key", "/no/such.key"], "cannot read /no/such.pem"),
+        (["--tls-cert", __file__, "--tls-key", __file__], "both in PEM"),
+        (["--tls-cert", __file__], "set both, or none"),
+        (["--public-ip", "banana"], "transport.public_ip = banana is not an IP address"),
+        (["--trusted-proxy", "banana"], "10.0.0.0/8"),
+        (["--workers", "-1"], "0 to 1024"),
+        (["--config", "/no/such.toml"], "cannot read the settings file"),
         (["--tls", "other"], "self"),
         (["--port", "99999"], "port"),
     ],
 )
 def test_what_cannot_be_started_says_why_in_one_line(tmp_path: Path, flags: list[str], says: str) -> None:
     assert says in refused(run("serve", "--data", str(tmp_path), "--port", str(free_port()), *flags))
+
+
+def test_on_a_machine_with_nothing_but_loopback_it_serves(tmp_path: Path) -> None:
+    if not namespaces():
+        pytest.skip("network namespaces are not permitted here (needs unshare and ip)")
+    command = [*INSIDE, sys.executable, "-m", "tests.app.lonely", str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert (done.returncode, done.stdout) == (0, "a picture came"), done.stderr
 
 
 def test_a_worker_started_by_hand_says_what_to_do() -> None:

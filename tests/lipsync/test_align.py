@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.align import Aligner, Word, words_of
-from mouthpiece.lipsync.articulation import PHONE_ID, PHONES
+from mouthpiece.lipsync.align import Aligner
+from mouthpiece.lipsync.articulation import PHONE_ID, PHONES, Word, words_of
 from mouthpiece.lipsync.features import STEP
 from mouthpiece.lipsync.informed import Informed
 from mouthpiece.lipsync.listen import AudioLipSync

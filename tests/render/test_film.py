@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests.support.lips import fit
 
 from mouthpiece.face import catalog
-from mouthpiece.lipsync.align import words_of
+from mouthpiece.lipsync.articulation import words_of
 from mouthpiece.lipsync.listen import AudioLipSync
 from mouthpiece.lipsync.script import Script
 from mouthpiece.lipsync.visemes import lip_gap

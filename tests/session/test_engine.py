@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.script import Script
 from mouthpiece.lipsync.visemes import TimedViseme

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mouthpiece.errors import InvalidFace, InvalidOffer
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec

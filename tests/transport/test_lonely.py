@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-from functools import cache
 
 import pytest
-
-INSIDE = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-
-
-@cache
-def namespaces() -> bool:
-    """Whether this user may make a network namespace."""
-    if not (shutil.which("unshare") and shutil.which("ip")):
-        return False
-    return subprocess.run([*INSIDE, "true"], capture_output=True, check=False).returncode == 0
+from tests.support.namespaces import INSIDE, namespaces
 
 
 def test_with_nothing_but_loopback_media_flows() -> None:

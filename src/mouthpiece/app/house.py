@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -38,6 +39,8 @@ from mouthpiece.store.store import Store
 from mouthpiece.transport.stun import StunServer, ice_servers
 from mouthpiece.web import routes as web
 from mouthpiece.web.access import PageAccess
+
+log = logging.getLogger(__name__)
 
 DATABASE_PATIENCE_S: Final = 2.0
 
@@ -85,6 +88,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(store.close)
         first_key = await store.first_key()
         workers = worker_count(settings.server.workers)
+        if not _compiled():
+            log.info("the first start compiles for this machine: about 20 s, once")
         library = FaceLibrary(store.faces)
         stage = None if workers else await open_stage(settings, store.history, library, stack)
         host = _this_process(settings, stage) if stage else await _child_processes(settings, workers)
@@ -175,14 +180,18 @@ def _compiled() -> bool:
 
 async def _compile() -> None:
     """Fill that cache at the first start, before all workers would do so side by side."""
-    code = "from mouthpiece.app.media import warm; warm()"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.DEVNULL, stdout=2)
+    rooms = ("from mouthpiece.face.catalog import warm; warm()", "from mouthpiece.lipsync import warm; warm()")
+    children = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.DEVNULL, stdout=2)
+        for code in rooms
+    ]
     try:
-        await child.wait()
-    except asyncio.CancelledError:
-        child.kill()
-        await child.wait()
-        raise
+        await asyncio.gather(*(child.wait() for child in children))
+    finally:
+        for child in children:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
 
 
 def _placement(settings: Settings) -> Placement:

@@ -16,7 +16,7 @@ from typing import Final
 from mouthpiece.app import net
 from mouthpiece.app.house import Gateway, MediaWorker, open_gateway, open_worker
 from mouthpiece.app.media import status
-from mouthpiece.app.page import with_code
+from mouthpiece.app.page import note_address, with_code
 from mouthpiece.app.server import ANYBODY, GOODBYE_S, QuietServer, http_server, loop_factory
 from mouthpiece.cluster.worker import Duties, Worker
 from mouthpiece.errors import StartupError
@@ -57,8 +57,10 @@ def _https_server(gateway: Gateway, settings: Settings, tls: net.Certificate | N
         server = http_server(gateway.app, settings, settings.server.trusted_proxy, tls)
         server.config.load()
     except (ssl.SSLError, OSError, ValueError) as error:
-        reason = f"the TLS certificate cannot be used ({error})"
-        raise StartupError(reason=reason, remedy="mend --tls-cert and --tls-key, both in PEM") from None
+        why = getattr(error, "reason", None) or str(error)
+        reason = f"{tls.cert if tls else ''} and {tls.key if tls else ''} cannot be used ({why})"
+        remedy = "give a certificate chain with --tls-cert and its own private key with --tls-key, both in PEM"
+        raise StartupError(reason=reason, remedy=remedy) from None
     return server
 
 
@@ -108,6 +110,7 @@ def _say_ready(gateway: Gateway, settings: Settings, sockets: Sequence[socket.so
     if gateway.first_key is not None:
         _say(f"your API key, also kept in {settings.server.data / KEY_FILE}: {gateway.first_key}")
     url = net.shown_url(settings.server, int(sockets[0].getsockname()[1]))
+    note_address(settings.server.data.expanduser(), url)
     _say(f"mouthpiece is ready: {with_code(url, gateway.access)}  (stop with Ctrl-C)")
 
 

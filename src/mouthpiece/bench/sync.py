@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mouthpiece.bench.report import Cell, Report, at_most
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.codec.video import open_video
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec

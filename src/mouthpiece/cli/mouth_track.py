@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from mouthpiece.codec.decode import AudioSource, Decoder, sniff
 from mouthpiece.errors import InvalidAudio
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.cues import described, mouth_cues
 from mouthpiece.lipsync.listen import AudioLipSync, Frame

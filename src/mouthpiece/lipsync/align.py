@@ -9,15 +9,13 @@ do; ``trust`` falls to zero where it does not fit, so that the caller falls back
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.articulation import PHONES, SIL, parse_ipa, spoken_shapes
+from mouthpiece.lipsync.articulation import PHONES, SIL, Word, spoken_shapes
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -97,21 +95,6 @@ def _look_back(later: Array, emission: Array, states: Ints) -> None:
             way = _add(way, later[s + 3] + np.float32(_SKIP))
         later[s] = way
     later -= later.max()
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One expected word: its phones, indices into ``articulation.PHONES``."""
-
-    phones: tuple[int, ...]
-
-
-def words_of(phones: Sequence[tuple[int, str]], starts: Sequence[int]) -> list[Word]:
-    """Expected words from phones as a voice names them: (sample, IPA) in order, and the samples where words start."""
-    words: list[list[int]] = [[] for _ in range(len(starts) + 1)]
-    for sample, ipa in phones:
-        words[bisect_right(starts, sample)] += parse_ipa(ipa)
-    return [Word(tuple(w)) for w in words if w]
 
 
 class Aligner:

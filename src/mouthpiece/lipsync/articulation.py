@@ -7,6 +7,8 @@ of 0 to 1, set after the usual phonetic descriptions (IPA Handbook, 1999): what 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,3 +121,18 @@ def spoken_shapes(phones: NDArray[np.int64]) -> NDArray[np.int64]:
         if shown[i] == GLOTTAL and VOWELS[shown[i + 1]]:
             shown[i] = shown[i + 1]
     return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One expected word: its phones, indices into ``PHONES``."""
+
+    phones: tuple[int, ...]
+
+
+def words_of(phones: Sequence[tuple[int, str]], starts: Sequence[int]) -> list[Word]:
+    """Expected words from phones as a voice names them: (sample, IPA) in order, and the samples where words start."""
+    words: list[list[int]] = [[] for _ in range(len(starts) + 1)]
+    for sample, ipa in phones:
+        words[bisect_right(starts, sample)] += parse_ipa(ipa)
+    return [Word(tuple(w)) for w in words if w]

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import MouthPose, Pcm
 

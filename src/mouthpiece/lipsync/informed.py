@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from mouthpiece.lipsync.align import Aligner, Array, Word
-from mouthpiece.lipsync.articulation import BILABIAL, LABIODENTAL, SHAPE_OF, VISEME_OF
+from mouthpiece.lipsync.align import Aligner, Array
+from mouthpiece.lipsync.articulation import BILABIAL, LABIODENTAL, SHAPE_OF, VISEME_OF, Word
 from mouthpiece.lipsync.visemes import VISEMES, Heard
 
 _SWAY: Final = 1 / 15

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import POSE_STEP, Weights
 from mouthpiece.lipsync.features import HOP, STEP
 from mouthpiece.lipsync.hops import Hops

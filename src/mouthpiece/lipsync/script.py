@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from mouthpiece.lipsync.align import Word
-from mouthpiece.lipsync.articulation import parse_ipa
+from mouthpiece.lipsync.articulation import Word, parse_ipa
 from mouthpiece.lipsync.phones import TimedPhone, timed_visemes
 from mouthpiece.lipsync.visemes import TimedViseme
 

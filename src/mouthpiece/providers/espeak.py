@@ -19,8 +19,8 @@ import numpy as np
 
 from mouthpiece.codec.resample import Resampler
 from mouthpiece.errors import BadInput, TooLarge, Unavailable
-from mouthpiece.lipsync.align import Word as SpokenWord
-from mouthpiece.lipsync.align import words_of
+from mouthpiece.lipsync.articulation import Word as SpokenWord
+from mouthpiece.lipsync.articulation import words_of
 from mouthpiece.lipsync.phones import TimedPhone, exact_phones
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import SAMPLE_RATE, Pcm

@@ -16,7 +16,7 @@ import numpy as np
 
 from mouthpiece.codec.mux import Container, Format, Recorder
 from mouthpiece.face.base import Face, FaceRenderer
-from mouthpiece.lipsync.align import Word, words_of
+from mouthpiece.lipsync.articulation import Word, words_of
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.listen import AudioLipSync
 from mouthpiece.lipsync.phones import exact_phones

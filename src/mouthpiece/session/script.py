@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.script import Script
 from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.media import SAMPLE_RATE
