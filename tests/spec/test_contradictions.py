@@ -1,0 +1,256 @@
+"""Where the documents and the clients contradict each other: what this server does, one test for each row.
+
+The rows are numbered as in our own list of contradictions. Rows that are answered by a whole client (9, 30, 31) or by a
+capability with tests of its own (18, 26, 32) are tested there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from typing import Any
+
+import pytest
+from tests.simli.conftest import KEY, OFFER, Front, rest, said
+from tests.spec.test_operations import served
+from tests.support.twin import ANSWER
+
+from mouthpiece import errors
+from mouthpiece.live.base import Speaking
+from mouthpiece.session.events import EndReason
+from mouthpiece.simli import messages
+from mouthpiece.simli.tokens import SessionClaims
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MINE = {"x-simli-api-key": KEY}
+V1 = "/startWebRTCSession"
+
+
+@pytest.mark.parametrize("path", ["/compose/webrtc/p2p", "/compose/webrtc/peer_to_peer", "/peer-to-peer"])
+async def test_row_1_three_addresses_one_socket(front: Front, path: str) -> None:
+    async with front.socket(front.token(), path) as socket:
+        await socket.send(OFFER)
+        assert json.loads(await said(socket)) == {"sdp": ANSWER, "type": "answer"}
+
+
+@pytest.mark.parametrize("name", ["session_token", "compose_session_token"])
+async def test_row_2_the_token_has_two_names_in_the_query(front: Front, name: str) -> None:
+    async with front.socket(None, f"/peer-to-peer?{name}={front.token()}") as socket:
+        await socket.send(OFFER)
+        assert json.loads(await said(socket))["type"] == "answer"
+
+
+async def test_row_3_an_error_is_the_word_and_the_code_without_a_colon(front: Front) -> None:
+    async with front.socket("forged") as socket:
+        assert await rest(socket) == (["ERROR INVALID_SESSION_TOKEN"], 1008)
+
+
+@pytest.mark.parametrize("done", ["DONE", b"DONE"])
+async def test_row_4_done_is_understood_as_text_and_as_bytes(front: Front, done: str | bytes) -> None:
+    async with front.session() as (socket, session):
+        await socket.send(done)
+        assert await session.heard(1) == [("finish", None)]
+
+
+@pytest.mark.parametrize("size", [65_538, 128_014, 1 << 20])
+async def test_row_5_pieces_over_the_documented_64_kib_are_taken(front: Front, size: int) -> None:
+    async with front.session() as (socket, session):
+        await socket.send(bytes(size))
+        assert await session.heard(1) == [("audio", bytes(size))]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 640, 6000, 8000])
+async def test_row_6_there_is_no_smallest_piece(front: Front, size: int) -> None:
+    async with front.session() as (socket, session):
+        await socket.send(bytes(size))
+        assert await session.heard(1) == [("audio", bytes(size))]
+
+
+async def test_rows_7_and_8_v1_says_ack_twice_and_no_json_but_the_answer(front: Front) -> None:
+    async with front.socket(None, V1) as socket:
+        await socket.send(OFFER)
+        first = [await said(socket) for _ in range(2)]
+        await socket.send(front.token())
+        heard = [*first, *[await said(socket) for _ in range(2)]]
+        session = front.stage.opened[-1]
+        session.say(Speaking(True), Speaking(False))
+        session.end(EndReason.MAX)
+        heard += (await rest(socket))[0]
+    assert [text for text in heard if not text.startswith("{")] == ["ACK", "ACK", "START", "SPEAK", "SILENT", "STOP"]
+    assert [list(json.loads(text)) for text in heard if text.startswith("{")] == [["sdp", "type"]]
+
+
+async def test_row_8_v2_answers_once_and_without_ack(front: Front) -> None:
+    async with front.socket(front.token()) as socket:
+        await socket.send(OFFER)
+        heard = [await said(socket) for _ in range(4)]
+    assert "ACK" not in heard
+    assert heard[0].startswith('{"sdp":')
+
+
+@pytest.mark.parametrize("path", ["/compose/webrtc/p2p", V1])
+async def test_row_9_start_is_always_said_and_waits_for_no_media(front: Front, path: str) -> None:
+    """The twin's peer never connects."""
+    async with front.socket(front.token() if path != V1 else None, path) as socket:
+        await socket.send(OFFER)
+        if path == V1:
+            await said(socket)
+            await socket.send(front.token())
+        async with asyncio.timeout(5):
+            while await said(socket) != "START":
+                pass
+
+
+@pytest.mark.parametrize("reason", [EndReason.IDLE, EndReason.MAX, EndReason.DONE])
+async def test_row_10_closing_comes_after_the_last_frame(front: Front, reason: EndReason) -> None:
+    async with front.session() as (socket, session):
+        session.end(reason, frames=7)
+        texts, code = await rest(socket)
+    assert texts == ["ENDFRAME 7", f"CLOSING REASON: {reason.name}", "STOP"]
+    assert code == 1000
+
+
+async def claims(front: Front, path: str = "/compose/token", **body: object) -> SessionClaims:
+    answer = await front.http.post(path, json={"faceId": "mia", "apiKey": KEY, **body})
+    return front.house.tokens.open(answer.json()["session_token"], time.time())
+
+
+@pytest.mark.parametrize("path", ["/compose/token", "/startAudioToVideoSession"])
+async def test_row_11_limits_come_from_the_body_or_are_300_and_3600(front: Front, path: str) -> None:
+    assert ((got := await claims(front, path)).max_idle_s, got.max_length_s) == (300, 3600)
+    got = await claims(front, path, maxIdleTime=30, maxSessionLength=600)
+    assert (got.max_idle_s, got.max_length_s) == (30, 600)
+
+
+@pytest.mark.parametrize("names", [("start", "end"), ("startTime", "endTime")])
+async def test_row_12_history_takes_both_pairs_of_names(front: Front, names: tuple[str, str]) -> None:
+    first, last = names
+    answer = await front.http.get("/history/sessions", params={first: 0, last: 1}, headers=MINE)
+    assert answer.json() == {"sessions": []}
+    async with front.session():
+        pass
+    assert (await front.http.get("/history/sessions", params={first: "soon"}, headers=MINE)).status_code == 422
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_row_15_ice_servers_by_post_and_by_get(front: Front, method: str) -> None:
+    answer = await front.http.request(method, "/getIceServers", headers=MINE)
+    assert answer.json()
+    assert isinstance(answer.json(), list)
+
+
+async def test_row_16_the_films_stand_under_both_addresses(front: Front) -> None:
+    routes = (await served(front)).operations
+    for path in ("/hls/{}/{}", "/mp4/{}/{}", "/static/hls/{}/{}", "/static/mp4/{}/{}"):
+        assert ("GET", path) in routes
+
+
+async def test_row_17_faces_are_a_bare_array(front: Front) -> None:
+    for accept in ("application/json", "*/*", "text/html"):
+        answer = await front.http.get("/faces", headers={**MINE, "accept": accept})
+        assert isinstance(answer.json(), list)
+        assert set(answer.json()[0]) >= {"id", "owner_id", "simli_version", "created_at", "updated_at"}
+
+
+async def test_row_20_the_socket_is_reached_by_ws_and_the_docs_say_so(front: Front) -> None:
+    answer = await front.http.get("/compose/webrtc/p2p", params={"session_token": front.token()})
+    assert answer.status_code == 404, "it is no HTTP route"
+
+
+@pytest.mark.parametrize("model", ["artalk", "fasttalk", "something-new", None])
+async def test_row_21_the_model_is_taken_and_changes_nothing(front: Front, model: str | None) -> None:
+    assert (await claims(front, model=model)).face_id == (await claims(front)).face_id
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"faceId": "nobody"}, 400), ({"faceId": "mia", "apiKey": "wrong"}, 401), ({"faceId": "mia/rage"}, 400)],
+)
+@pytest.mark.parametrize("path", ["/compose/token", "/startAudioToVideoSession"])
+async def test_row_22_fail_token_is_in_every_refusal(
+    front: Front, path: str, body: dict[str, str], status: int
+) -> None:
+    answer = await front.http.post(path, json={"apiKey": KEY, **body})
+    assert (answer.status_code, answer.json()["session_token"]) == (status, "FAIL TOKEN")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"headers": {"x-simli-api-key": KEY}},
+        {"headers": {"api-key": KEY}},
+        {"json": {"apiKey": KEY}},
+        {"json": {"simliAPIKey": KEY}},
+        {"params": {"apiKey": KEY}},
+        {"params": {"api_key": KEY}},
+    ],
+)
+async def test_row_23_the_key_may_come_in_six_ways_and_must_come_in_one(front: Front, how: dict[str, Any]) -> None:
+    assert (await front.http.post("/getIceServers", **{"json": {}, **how})).status_code == 200
+    assert (await front.http.post("/getIceServers", json={})).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/compose/ice", "/getIceServers"])
+async def test_row_24_simlis_ice_list_is_an_array_with_known_keys_only(front: Front, path: str) -> None:
+    listed = (await front.http.get(path, headers=MINE)).json()
+    assert listed
+    for server in listed:
+        assert set(server) <= {"urls", "username", "credential"}
+        assert server["urls"]
+
+
+async def test_row_27_the_answer_has_two_keys_in_this_order_and_no_spaces(front: Front) -> None:
+    for path, token in (("/compose/webrtc/p2p", front.token()), (V1, None)):
+        async with front.socket(token, path) as socket:
+            await socket.send(OFFER)
+            answers = [await said(socket) for _ in range(2)]
+        (answer,) = [text for text in answers if text.startswith("{")]
+        assert answer == '{"sdp":' + json.dumps(ANSWER) + ',"type":"answer"}'
+    posted = (await front.http.post(V1, json=json.loads(OFFER))).text
+    assert posted == '{"sdp":' + json.dumps(ANSWER) + ',"type":"answer"}'
+    for visitor in list(front.stage.visitors.values()):
+        visitor.lose(errors.PeerConnectionLost(reason="test over"))
+
+
+@pytest.mark.parametrize("face", ["tmp9i8bbq7c", "5b0c9c1e-6d0f-4a8e-9a53-616461000003", "mia", "tmp9i8bbq7c/happy"])
+async def test_row_28_ids_are_strings_uuid_or_not(front: Front, face: str) -> None:
+    assert (await claims(front, faceId=face)).face_id
+
+
+async def test_row_29_the_token_route_has_two_spellings(front: Front) -> None:
+    for path in ("/startAudioToVideoSession", "/startAudioVideoSession"):
+        assert (await claims(front, path)).account == front.account
+
+
+async def test_row_33_an_unknown_face_is_a_400_and_a_wrong_shape_a_422(front: Front) -> None:
+    unknown = await front.http.post("/compose/token", json={"faceId": "nobody"}, headers=MINE)
+    assert (unknown.status_code, unknown.json()["detail"]) == (400, "INVALID_FACE_ID")
+    assert (await front.http.post("/compose/token", json={"faceId": 7}, headers=MINE)).status_code == 422
+
+
+# --- the traps that break a client each ----------------------------------------------------------------------------
+async def test_trap_6_and_7_nothing_binary_and_nothing_unknown_before_start(front: Front) -> None:
+    async with front.socket(front.token()) as socket:
+        await socket.send(OFFER)
+        first, second = await said(socket), await said(socket)
+    assert (first.startswith("{"), second) == (True, "START")
+
+
+async def test_trap_9_a_token_can_be_used_again(front: Front) -> None:
+    token = front.token()
+    for _ in range(3):
+        async with front.session(token) as (socket, _):
+            await socket.send("ping 1")
+            assert await said(socket) == "pong 1"
+
+
+@pytest.mark.parametrize("count", [4, 7, 9])
+@pytest.mark.parametrize("glide", [b"", b"LERP" + struct.pack("<f", 0.5)])
+async def test_a_camera_is_a_command_at_its_six_lengths_and_sound_at_any_other(count: int, glide: bytes) -> None:
+    values = tuple(float(n) for n in range(count))
+    body = b"CAM_" + struct.pack(f"<{count}f", *values) + glide
+    assert messages.parse(body) == messages.Camera(values, 0.5 if glide else None)
+    assert messages.parse(body + b"\0") == messages.Audio(body + b"\0")
