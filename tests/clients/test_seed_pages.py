@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 from tests.support.browser import browser
 from tests.support.lips import Fit, fit
 from tests.support.seeds import between, code_blocks, seed, snippet
@@ -22,6 +22,10 @@ from tests.support.server import KEY, Server, free_port
 
 WATCH = Path(__file__).parent / "drivers" / "simli_client_v3.js"
 RADIO = "https://radio.talksport.com/stream"
+LOUD = "window.session.heard.filter(([, level]) => level > 300)"
+STATE = f"""() => [pc.connectionState, dc.readyState, window.session.seen.length, window.session.heard.length,
+    {LOUD}.length, Math.max(...window.session.heard.map(([, level]) => level)), audio.paused, audio.currentTime,
+    document.getElementById('data-channel').textContent.slice(-500)]"""
 OVER_SOCKET, OVER_CHANNEL = "wsConnection.send(event.data)", "dc.send(event.data)"
 
 pytestmark = [pytest.mark.client, pytest.mark.browser, pytest.mark.timeout(300)]
@@ -88,7 +92,10 @@ def lips(page: Page) -> Fit:
     page.click("#start")
     page.wait_for_function("() => video.videoWidth > 0 && audio.srcObject", timeout=60_000)
     page.evaluate("() => { window.session = { seen: [], heard: [] }; watch(video, audio, window.session); }")
-    page.wait_for_function("() => window.session.heard.filter(([, level]) => level > 300).length > 200", timeout=60_000)
+    try:
+        page.wait_for_function(f"() => {LOUD}.length > 200", timeout=60_000)
+    except TimeoutError:
+        pytest.fail(f"not enough was heard: {page.evaluate(STATE)}")
     got = page.evaluate("() => ({ seen: window.session.seen, heard: window.session.heard })")
     assert page.evaluate("() => [video.videoWidth, video.videoHeight]") == [512, 512]
     seen_at, mouths = (np.array([row[i] for row in got["seen"]]) for i in (0, 1))
