@@ -40,6 +40,29 @@ ROWS: Final = (
         Row("simli-ai (Python)", v, V1, ("test_simli_ai_v1.py", LIPS, v))
         for v in ("0.1.25", "0.1.22", "0.1.18", "0.1.14")
     ),
+    *(Row("simli-ai (Python)", v, "v2, LiveKit", ("test_simli_ai_livekit.py", LIPS, v)) for v in ("2.1.0", "2.0.3")),
+    Row("simli-ai (Python)", "1.0.3", "v1, LiveKit", ("test_livekit_v1.py", "test_simli_ai_sees_lips_move", "")),
+    Row(
+        "simli-client (npm)",
+        "3.0.1",
+        "v2, LiveKit",
+        ("test_livekit_v1.py", "test_simli_client_sees_lips_move", "3.0.1"),
+    ),
+    Row(
+        "simli-client (npm)",
+        "2.0.0",
+        "v1, LiveKit",
+        ("test_livekit_v1.py", "test_simli_client_sees_lips_move", "2.0.0"),
+    ),
+    *(
+        Row(
+            "livekit-plugins-simli",
+            v,
+            "agent in a LiveKit room",
+            ("test_livekit_agents.py", "test_lips_move_with_the_sound", v),
+        )
+        for v in ("1.8.9", "1.2.15")
+    ),
     Row("simli-client (npm)", "3.0.1", V2, ("test_simli_client.py", LIPS, "")),
     *(Row("simli-client (npm)", v, V1, ("test_simli_client_v1.py", LIPS, v)) for v in ("1.2.20", "1.2.3")),
     Row("simli-client (npm)", "1.1.6", "v1, data channel", ("test_simli_client_v1.py", LIPS, "1.1.6")),
@@ -48,7 +71,8 @@ ROWS: Final = (
         for name, test in (("v2", "test_v2_script_as_printed"), ("v1", "test_legacy_page_as_printed"))
         for way in ("socket", "data-channel")
     ),
-    Row("pipecat", "0.0.90", V1, ("test_pipecat_v1.py", PIPELINE, "")),
+    Row("pipecat", "0.0.90", V1, ("test_pipecat_v1.py", PIPELINE, "0.0.90")),
+    Row("pipecat", "0.0.100", "v1, LiveKit", ("test_pipecat_v1.py", PIPELINE, "0.0.100")),
 )
 
 

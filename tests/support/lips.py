@@ -20,18 +20,23 @@ class Fit:
 
 
 def fit(
-    seen_at: NDArray[np.float64], mouths: NDArray[np.float64], heard_at: NDArray[np.float64], rms: NDArray[np.float64]
+    seen_at: NDArray[np.float64],
+    mouths: NDArray[np.float64],
+    heard_at: NDArray[np.float64],
+    rms: NDArray[np.float64],
+    max_lag: float = MAX_LAG,
 ) -> Fit:
     """``mouths``: one small grey picture of the mouth a frame, shape (n, pixels); ``rms``: one loudness a packet.
 
-    Speech must come in bursts with pauses: it is the bursts that are compared.
+    Speech must come in bursts with pauses: it is the bursts that are compared. ``max_lag`` is how far they may be
+    apart: more than usual where sound and video leave the page by separate elements, which a busy machine parts.
     """
     motion = np.abs(np.diff(mouths, axis=0)).mean(1)
     start, end = max(seen_at[1], heard_at[0]), min(seen_at[-1], heard_at[-1])
     grid = np.arange(start, end, STEP)
     moving = _smooth(np.interp(grid, seen_at[1:], motion))
     loud = _smooth(np.interp(grid, heard_at, rms))
-    lags = range(-round(MAX_LAG / STEP), round(MAX_LAG / STEP) + 1)
+    lags = range(-round(max_lag / STEP), round(max_lag / STEP) + 1)
     scores = [float(np.corrcoef(*_shifted(moving, loud, lag))[0, 1]) for lag in lags]
     best = int(np.argmax(scores))
     return Fit(scores[best], lags[best] * STEP)

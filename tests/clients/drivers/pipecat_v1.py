@@ -1,6 +1,7 @@
-"""Drives an unmodified pipecat 0.0.90 pipeline with its SimliVideoService: a plan as JSON in argv, JSON on stdout."""
+"""Drives an unmodified pipecat 0.0.x pipeline with its SimliVideoService: a plan as JSON in argv, JSON on stdout."""
 
 import asyncio
+import inspect
 import json
 import sys
 import time
@@ -59,9 +60,16 @@ def with_silence(heard: list) -> list:
     return whole
 
 
-async def main(plan: dict) -> dict:
+def make_service(plan: dict) -> SimliVideoService:
+    """By the constructor of the release."""
+    if "api_key" in inspect.signature(SimliVideoService).parameters:
+        return SimliVideoService(api_key=plan["key"], face_id=plan["face"], simli_url=plan["url"])
     config = SimliConfig(apiKey=plan["key"], faceId=plan["face"], maxSessionLength=120, maxIdleTime=60)
-    service, viewer = SimliVideoService(config, use_turn_server=True, simli_url=plan["url"]), Viewer()
+    return SimliVideoService(config, use_turn_server=True, simli_url=plan["url"])
+
+
+async def main(plan: dict) -> dict:
+    service, viewer = make_service(plan), Viewer()
     task = PipelineTask(Pipeline([service, viewer]), params=PipelineParams(audio_out_sample_rate=RATE))
     running = asyncio.create_task(PipelineRunner(handle_sigint=False).run(task))
     speech = open(plan["speech"], "rb").read()
