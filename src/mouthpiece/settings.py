@@ -170,6 +170,28 @@ class FaceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Voice agents. Keys and addresses are the operator's own; callers bring theirs in tokens."""
+
+    warm: bool = True  # load the models of voice agents at start, when the extra is installed
+    find_local: bool = True  # look for a language model on this machine's own ports
+    listeners: Count = 2  # helper processes of the embedded ears, one for each voice that is heard at the same time
+    llm_url: str | None = None  # any OpenAI-compatible server, for conversations that name no model
+    llm_model: str | None = None
+    llm_key: str | None = None
+    openai_key: str | None = None
+    google_key: str | None = None
+    elevenlabs_key: str | None = None
+    cartesia_key: str | None = None
+    deepgram_key: str | None = None  # with it Deepgram hears, in many languages; without it the embedded ears
+    openai_url: str = "https://api.openai.com/v1"
+    google_url: str = "https://generativelanguage.googleapis.com"
+    elevenlabs_url: str = "https://api.elevenlabs.io/v1"
+    cartesia_url: str = "https://api.cartesia.ai"
+    deepgram_url: str = "https://api.deepgram.com/v1/listen"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it."""
 
@@ -182,6 +204,7 @@ class Settings:
     render: RenderSettings = field(default_factory=RenderSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
+    agents: AgentSettings = field(default_factory=AgentSettings)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
@@ -363,7 +386,7 @@ def _convert(name: str, value: object, source: str) -> object:
     try:
         return _as(hint, value)
     except (ValueError, TypeError, OverflowError):
-        shown = "(hidden)" if any(word in name for word in ("secret", "keys", "pepper")) else repr(value)
+        shown = "(hidden)" if any(word in name for word in ("secret", "key", "pepper")) else repr(value)
         where = "" if source == variable(name) else f" in {source}"
         reason = f"{name} ({variable(name)}){where} cannot be {shown}"
         raise StartupError(reason=reason, remedy=f"give {_allowed(hint)}") from None

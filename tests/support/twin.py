@@ -10,6 +10,7 @@ from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.errors import InvalidOffer, MouthpieceError
 from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Command, Over, SessionEvent, SessionSpec
+from mouthpiece.media import Pcm
 from mouthpiece.session.events import EndReason
 from mouthpiece.transport.base import RoomTicket
 
@@ -26,6 +27,9 @@ class TwinSession:
     told: list[tuple[str, object]] = field(default_factory=list)
     over: Over | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    microphone: Callable[[Pcm], None] | None = None
+    on_played: Callable[[float], None] | None = None
+    queued: int = 0
     _events: asyncio.Queue[SessionEvent] = field(default_factory=asyncio.Queue)
 
     async def answer(self, offer_sdp: str) -> str:

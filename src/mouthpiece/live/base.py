@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.lipsync.script import Script
-from mouthpiece.media import Look
+from mouthpiece.media import Look, Pcm
 from mouthpiece.session.events import EndReason
 from mouthpiece.transport.base import RoomTicket
 
@@ -72,6 +72,17 @@ class LiveSession(Protocol):
     @property
     def spec(self) -> SessionSpec:
         """What was asked for."""
+        ...
+
+    microphone: Callable[[Pcm], None] | None
+    """Who listens to the viewer's voice, if anybody."""
+
+    on_played: Callable[[float], None] | None
+    """Who is told of each tick that was played, with how open the lips are now (0..1), if anybody."""
+
+    @property
+    def queued(self) -> int:
+        """Samples that were pushed and are not played yet."""
         ...
 
     async def answer(self, offer_sdp: str) -> str:

@@ -72,6 +72,9 @@ class Session:
         self._visemes = VisemeStream()
         self.microphone: Callable[[Pcm], None] | None = None
         """Who listens to the viewer's voice, if anybody."""
+        self.on_played: Callable[[float], None] | None = None
+        """Who is told of each tick that was played, with how open the lips are now (0..1), if anybody."""
+        self._openness = 0.0
 
     @property
     def spec(self) -> SessionSpec:
@@ -152,6 +155,11 @@ class Session:
         """See ``LiveSession``."""
         self._engine.finish()
 
+    @property
+    def queued(self) -> int:
+        """See ``LiveSession``."""
+        return self._engine.queued
+
     async def events(self) -> AsyncIterator[SessionEvent]:
         """See ``LiveSession``."""
         while True:
@@ -195,6 +203,8 @@ class Session:
         """Second half: the mouth moves, and pictures that are due go to the painter."""
         if self._start is not None and self._over is None:
             self._tell(self._engine.show(), due)
+            if self.on_played is not None:
+                self.on_played(self._openness)
 
     @contextlib.contextmanager
     def contained(self) -> Iterator[None]:
@@ -278,6 +288,7 @@ class Session:
                     self._send_sound(event, due)
                 case Frame():
                     self._visemes.tell(event)
+                    self._openness = event.pose.jaw_open
                     if self._pictures is not None:
                         self._pictures.frame(event, due)
                 case Spoke() | Silent():

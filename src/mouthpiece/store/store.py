@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mouthpiece.settings import Settings
+from mouthpiece.store.agents import Agents
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.blobs import open_blobs
+from mouthpiece.store.conversations import Conversations
 from mouthpiece.store.db import Database, sqlite_url
 from mouthpiece.store.faces import FaceStore
 from mouthpiece.store.history import History
@@ -27,6 +29,8 @@ class Store:
     database: Database
     keys: Keys
     history: History
+    agents: Agents
+    conversations: Conversations
     jobs: Jobs
     blobs: Blobs
     faces: FaceStore
@@ -41,7 +45,19 @@ class Store:
         database = await Database.open(settings.store.database or sqlite_url(data / DATABASE_FILE))
         keys, fixed = Keys(database, secrets.pepper), bool(settings.server.api_keys)
         faces = FaceStore(database, blobs)
-        store = cls(data, secrets, database, keys, History(database), Jobs(database), blobs, faces, fixed)
+        store = cls(
+            data=data,
+            secrets=secrets,
+            database=database,
+            keys=keys,
+            history=History(database),
+            agents=Agents(database),
+            conversations=Conversations(database),
+            jobs=Jobs(database),
+            blobs=blobs,
+            faces=faces,
+            fixed_keys=fixed,
+        )
         try:
             await (keys.ensure(settings.server.api_keys) if fixed else database.ping())
         except BaseException:

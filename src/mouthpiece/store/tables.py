@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -95,3 +95,37 @@ faces = Table(
 )
 Index(None, faces.c.account, faces.c.created)
 Index(None, faces.c.state, faces.c.created)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("profile", Text, nullable=False),  # JSON: how it looks, speaks and thinks; never a key
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("agent", String(64)),
+    Column("plan", Text, nullable=False),  # JSON: what it is to be; never a key
+    Column("transcribed", Boolean, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+)
+
+transcript_lines = Table(
+    "transcript_lines",
+    metadata,
+    Column("conversation", String(64), ForeignKey("conversations.id"), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(16), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("said", Double, nullable=False),
+    Column("interrupted", Boolean, nullable=False),
+)

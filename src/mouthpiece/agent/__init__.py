@@ -1,0 +1,1 @@
+"""The conversational brain: one voice conversation, whoever shows it."""

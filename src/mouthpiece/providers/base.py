@@ -1,0 +1,34 @@
+"""Who is to take part in a conversation: plain choices, which nothing needs the ``agents`` extra for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MindChoice:
+    """The language model: ``provider`` is openai, google, user (any OpenAI-compatible ``base_url``) or embedded."""
+
+    provider: str = "embedded"
+    model: str = ""
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChoice:
+    """The voice: ``provider`` is elevenlabs, cartesia, openai, google, user (the caller sends it) or embedded."""
+
+    provider: str = "embedded"
+    model: str = ""
+    voice_id: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who takes part in a conversation. ``ears``: deepgram, openai or embedded."""
+
+    mind: MindChoice = MindChoice()
+    voice: VoiceChoice = VoiceChoice()
+    ears: str = "embedded"

@@ -1,0 +1,78 @@
+"""The providers in the cloud, through their livekit-agents plugins. Each is named in the API; none is asked by default.
+
+A key never comes from the environment: it is the caller's, from their token, or the operator's, from the settings.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+from livekit.agents.types import NOT_GIVEN
+
+from mouthpiece.providers.base import MindChoice, VoiceChoice
+from mouthpiece.providers.kinds import Ears, Mind, Voice
+from mouthpiece.settings import AgentSettings
+
+
+def elevenlabs(choice: VoiceChoice, language: str, http: aiohttp.ClientSession, urls: AgentSettings) -> Voice:
+    """ElevenLabs' streaming voice."""
+    from livekit.plugins import elevenlabs as plugin
+
+    return plugin.TTS(
+        voice_id=choice.voice_id or plugin.DEFAULT_VOICE_ID,
+        model=choice.model or "eleven_turbo_v2_5",
+        api_key=choice.key,
+        base_url=urls.elevenlabs_url,
+        encoding="pcm_16000",
+        http_session=http,
+        language=language if choice.model in ("", "eleven_turbo_v2_5", "eleven_flash_v2_5") else NOT_GIVEN,
+    )
+
+
+def cartesia(choice: VoiceChoice, language: str, http: aiohttp.ClientSession, urls: AgentSettings) -> Voice:
+    """Cartesia's streaming voice."""
+    from livekit.plugins import cartesia as plugin
+
+    return plugin.TTS(
+        api_key=choice.key,
+        model=choice.model or "sonic-turbo-2025-03-07",
+        voice=choice.voice_id or "a167e0f3-df7e-4d52-a9c3-f949145efdab",
+        language=language,
+        sample_rate=16_000,
+        base_url=urls.cartesia_url,
+        http_session=http,
+    )
+
+
+def deepgram(key: str, language: str, http: aiohttp.ClientSession, urls: AgentSettings) -> Ears:
+    """Deepgram's streaming ears."""
+    from livekit.plugins import deepgram as plugin
+
+    return plugin.STT(api_key=key, language=language, http_session=http, base_url=urls.deepgram_url)
+
+
+def openai_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
+    """OpenAI's language models; a realtime one hears and speaks itself."""
+    from livekit.plugins import openai as plugin
+
+    model = choice.model or "gpt-4o-mini"
+    if realtime(choice):
+        return plugin.realtime.RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url)
+    return plugin.LLM(model=model, api_key=choice.key, base_url=urls.openai_url)
+
+
+def google_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
+    """Google's language models; a live one hears and speaks itself."""
+    from google.genai.types import HttpOptions
+    from livekit.plugins import google as plugin
+
+    model = choice.model or "gemini-2.5-flash"
+    options = HttpOptions(base_url=urls.google_url)
+    if realtime(choice):
+        return plugin.realtime.RealtimeModel(model=model, api_key=choice.key, http_options=options)
+    return plugin.LLM(model=model, api_key=choice.key, http_options=options)
+
+
+def realtime(choice: MindChoice) -> bool:
+    """Whether the model is a speech-to-speech one."""
+    words = {"openai": ("realtime",), "google": ("live", "native-audio")}.get(choice.provider, ())
+    return any(word in choice.model for word in words)
