@@ -170,6 +170,12 @@ class RenderFailed(NotFound):
     code, text = "RENDER_FAILED", "the video could not be made: {reason}"
 
 
+class ConversationOver(NotFound):
+    """A conversation that has ended for good."""
+
+    code, text = "CONVERSATION_OVER", "this conversation is over: start another"
+
+
 # --- what the server can do now ------------------------------------------------------------------------------------
 class Unavailable(MouthpieceError):
     """The server cannot do this now; trying later may work."""

@@ -15,7 +15,8 @@ from mouthpiece import errors
 from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
-from mouthpiece.simli import faces, messages, rest, rooms, socket, static
+from mouthpiece.simli import auto, auto_room, faces, messages, rest, rooms, socket, static
+from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
 from mouthpiece.simli_v1 import livekit as v1_livekit
@@ -36,9 +37,13 @@ ROUTERS = (
     v1_socket.router,
     rooms.router,
     v1_livekit.router,
+    auto.router,
+    auto_room.router,
+    v1_auto.router,
     own,
 )
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()
+AGENTS = (DOCS / "agents.md").read_text()
 
 
 def leaves(cls: type[errors.MouthpieceError]) -> Iterator[type[errors.MouthpieceError]]:
@@ -55,7 +60,7 @@ def test_every_error_code_is_in_the_table_with_its_status(fault: type[errors.Mou
 
 @pytest.mark.parametrize("path", sorted({str(vars(route)["path"]) for r in ROUTERS for route in r.routes}))
 def test_every_route_is_named(path: str) -> None:
-    assert f"{path}`" in PROTOCOL or f"{path}?" in PROTOCOL
+    assert any(f"{path}{end}" in text for text in (PROTOCOL, AGENTS) for end in "`?")
 
 
 def flags(verb: str) -> list[str]:

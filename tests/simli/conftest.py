@@ -8,10 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
+from tests.support.troupe import TwinTroupe
 from tests.support.twin import GOOD_OFFER, TwinSession, TwinStage
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -33,6 +35,8 @@ from mouthpiece.settings import (
     Settings,
     StoreSettings,
 )
+from mouthpiece.simli.auto_base import Salon
+from mouthpiece.simli.auto_tokens import AutoTokens
 from mouthpiece.simli.base import House
 from mouthpiece.simli.tokens import SessionClaims, SessionTokens
 from mouthpiece.store.store import Store
@@ -56,6 +60,7 @@ class Front:
     host: InProcessHost
     account: str = ""
     claims: dict[str, object] = field(default_factory=dict)
+    data: Path = Path()
 
     def token(self, **more: object) -> str:
         """A session token, made without asking the server."""
@@ -117,6 +122,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         *,
         max_sessions: int | None = None,
         livekit: LiveKitSettings | None = None,
+        agents: bool = True,
         allow_hosts: tuple[str, ...] = (),
         **limits: object,
     ) -> AsyncIterator[Front]:
@@ -150,6 +156,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             portraits=workshop,
             livekit=livekit or LiveKitSettings(),
             allow_hosts=allow_hosts,
+            salon=Salon(
+                store.agents,
+                store.conversations,
+                AutoTokens(store.secrets.token_keys),
+                TwinTroupe() if agents else None,
+            ),
         )
         account = await store.keys.authenticate(KEY)
         assert account is not None
@@ -171,7 +183,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                yield Front(url, stage, house, state, client, access, host, account.id)
+                yield Front(url, stage, house, state, client, access, host, account.id, data=settings.server.data)
         finally:
             server.should_exit = True
             await serving

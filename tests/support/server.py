@@ -51,7 +51,13 @@ def serving(
     """Run a server until the block ends; fails with its output if it never gets ready."""
     port = free_port()
     command = [sys.executable, "-m", "mouthpiece", "serve", "--port", str(port), "--data", str(data), *flags]
-    env = {**os.environ, **COMPILED, "MOUTHPIECE_API_KEYS": f"{KEY},{OTHER_KEY}", **(environ or {})}
+    env = {
+        **os.environ,
+        **COMPILED,
+        "MOUTHPIECE_AGENTS_WARM": "false",
+        "MOUTHPIECE_API_KEYS": f"{KEY},{OTHER_KEY}",
+        **(environ or {}),
+    }
     log = data.parent / f"{data.name}.log"
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=env, text=True)

@@ -5,7 +5,7 @@ Nothing here needs the ``agents`` extra, so that front ends can name these thing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -140,15 +140,23 @@ class Talk(Protocol):
 
 
 # --- who takes part ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What will not be quite as asked for: ``warnings`` for whoever starts it, ``notices`` to be spoken to the user."""
+
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
 class Troupe(Protocol):
     """Makes conversations; what it shares (helper processes, models, sockets) lives as long as it."""
 
-    def warnings(self, choice: Choice, language: str) -> Sequence[str]:
-        """What will not be quite as asked for, in words for people."""
-        ...
+    async def advise(self, choice: Choice, language: str) -> Advice:
+        """What will not be quite as asked for.
 
-    async def check(self, choice: Choice) -> None:
-        """Raises BadInput for a choice that cannot work: an address that callers may not name, a missing part."""
+        Raises BadInput for a choice that cannot work: an address that callers may not name, a missing part.
+        """
+        ...
 
     async def open(self, plan: Plan, choice: Choice, mouth: Mouth, tell: Tell) -> Talk:
         """A conversation that has not started yet."""

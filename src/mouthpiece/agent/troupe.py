@@ -7,12 +7,11 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from mouthpiece.agent.base import Mouth, Plan, Talk, Tell
+from mouthpiece.agent.base import Advice, Mouth, Plan, Talk, Tell
 from mouthpiece.agent.conversation import Cast, Conversation, Read, Reading
 from mouthpiece.agent.script import Sentence
 from mouthpiece.errors import MouthpieceError
@@ -36,15 +35,12 @@ class LiveTroupe:
         self._catalog = catalog
         self._executor = ThreadPoolExecutor(1, "voice-activity", _be_nice)
 
-    def warnings(self, choice: Choice, language: str) -> Sequence[str]:
-        """See ``base.Troupe``."""
-        return self._catalog.warnings(choice, language)
-
-    async def check(self, choice: Choice) -> None:
+    async def advise(self, choice: Choice, language: str) -> Advice:
         """See ``base.Troupe``."""
         await self._catalog.check(choice)
         with contextlib.suppress(MouthpieceError):  # a voice that is down now may be up when the conversation starts
             await self._catalog.learn_languages()
+        return Advice(tuple(self._catalog.warnings(choice, language)), tuple(self._catalog.notices(choice, language)))
 
     async def open(self, plan: Plan, choice: Choice, mouth: Mouth, tell: Tell) -> Talk:
         """See ``base.Troupe``."""

@@ -16,6 +16,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from mouthpiece.app import metrics
+from mouthpiece.app.agents import framers, open_salon
 from mouthpiece.app.door import FrontDoor, PerMinute
 from mouthpiece.app.faces import FaceLibrary, HouseFaces, ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
@@ -105,11 +106,12 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         background(stack, workshop.run())
         house = _house(settings, store, seat, _ice(settings, stun))
         rented = RentedVoices(settings.voice)
-        house = replace(house, films=films, portraits=workshop, voice=voice, rented=rented)
+        salon = await open_salon(settings, store, voice, stack, performs=stage is not None)
+        house = replace(house, films=films, portraits=workshop, voice=voice, rented=rented, salon=salon)
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, films.stats, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
-        web.mount(app, web.Pages(house.door.admit, catalog.load, voice))
+        web.mount(app, web.Pages(house.door.admit, catalog.load, voice, framers(salon, time.time)))
         settle()
         yield Gateway(app, settings, host, stage, access, first_key, state)
 
@@ -268,6 +270,9 @@ async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[Media
             return ""
 
         seat = Seat(worker_id, stage, None, lambda: not stage.accepting)
-        house = _house(settings, store, seat, lambda _: ())
+        voice = EspeakVoice(settings.voice)
+        stack.push_async_callback(voice.close)
+        salon = await open_salon(settings, store, voice, stack, performs=True)
+        house = replace(_house(settings, store, seat, lambda _: ()), salon=salon)
         settle()
         yield MediaWorker(create_app(house, Health(ready, text)), stage)

@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
-from mouthpiece.simli import faces, rest, rooms, schemas, socket, static
+from mouthpiece.simli import auto, auto_room, faces, rest, rooms, schemas, socket, static
 from mouthpiece.simli.base import House
+from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
 from mouthpiece.simli_v1 import livekit as v1_livekit
@@ -77,6 +78,9 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.include_router(v1_socket.router)
     app.include_router(v1_livekit.router)
     app.include_router(rooms.router)
+    app.include_router(auto.router)
+    app.include_router(auto_room.router)
+    app.include_router(v1_auto.router)
     app.include_router(own)
     return app
 

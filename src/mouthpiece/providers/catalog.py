@@ -75,7 +75,7 @@ class Catalog:
             said.append(f"no key for the voice of {choice.voice.provider}: the embedded voice speaks instead")
         if real.mind.provider != choice.mind.provider:
             said.append(f"no key for {choice.mind.provider}: a language model of this machine answers if there is one")
-        if not cloud.realtime(real.mind):
+        if not cloud.realtime(real.mind) and real.voice.provider != "user":
             said += self._language_warnings(real, language)
         return said
 
@@ -86,6 +86,14 @@ class Catalog:
         if real.voice.provider == "embedded" and self.languages and manner_of(language, self.languages) is None:
             said.append(f"the embedded voice does not speak {language}: it speaks English")
         return said
+
+    def notices(self, choice: Choice, language: str) -> Sequence[str]:
+        """What the user must be told, spoken."""
+        real = self.resolved(choice)
+        if cloud.realtime(real.mind) or real.voice.provider == "user":
+            return []
+        deaf = real.ears == "embedded" and not _is_english(language)
+        return ["Please speak English with me. I do not understand other languages on this server."] if deaf else []
 
     async def check(self, choice: Choice) -> None:
         """Raises BadInput."""
@@ -112,7 +120,7 @@ class Catalog:
         await self.learn_languages()
         real = self.resolved(choice)
         http = aiohttp.ClientSession(trust_env=False)
-        silent = real.voice.provider == "user" and choice.mind == MindChoice()
+        silent = real.voice.provider == "user"
         mind = None if silent else await self._mind(real.mind)
         hears_itself = isinstance(mind, llm.RealtimeModel)
         ears = None if hears_itself else self._ears(real.ears, language, http)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mouthpiece.cluster.base import SessionHost
 from mouthpiece.live.base import Stage
@@ -16,6 +16,9 @@ from mouthpiece.settings import LimitSettings, LiveKitSettings
 from mouthpiece.simli.tokens import SessionTokens
 from mouthpiece.store.faces import FaceRecord
 from mouthpiece.store.history import SessionRecord
+
+if TYPE_CHECKING:
+    from mouthpiece.simli.auto_base import Salon
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class House:
     ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces; None in a worker, which
     answers no HTTP.
     ``livekit``: the server of our own rooms. ``allow_hosts``: hosts that callers may have us connect to.
+    ``salon`` is where voice agents are; None in a house without any.
     """
 
     door: Door
@@ -144,3 +148,4 @@ class House:
     rented: RentedVoices | None = None
     livekit: LiveKitSettings = field(default_factory=LiveKitSettings)
     allow_hosts: Sequence[str] = ()
+    salon: Salon | None = None

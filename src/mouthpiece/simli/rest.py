@@ -35,8 +35,10 @@ FAULTS: dict[int | str, dict[str, object]] = {
     401: {"model": schemas.ErrorReply, "description": "no API key, or one that is unknown"},
     404: {"model": schemas.ErrorReply, "description": "no such thing, or not yet: then Retry-After says how long"},
     413: {"model": schemas.ErrorReply, "description": "a body or a duration is over its limit"},
+    403: {"model": schemas.ErrorReply, "description": "a page that may not use this token"},
     422: {"model": schemas.ValidationReply, "description": "the request has the wrong shape"},
     429: {"model": schemas.ErrorReply, "description": "the account is over its limit; Retry-After says how long"},
+    501: {"model": schemas.ErrorReply, "description": "the server lacks an extra or a setting, and says which"},
     503: {"model": schemas.ErrorReply, "description": "server overloaded; Retry-After says how long"},
 }
 

@@ -39,11 +39,15 @@ PAGE_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What the pages need of the house. ``admit`` raises InvalidApiKey; ``face`` raises InvalidFace."""
+    """What the pages need of the house. ``admit`` raises InvalidApiKey; ``face`` raises InvalidFace.
+
+    ``framers`` says which pages may show a room in a frame, by its token.
+    """
 
     admit: Callable[[str], Awaitable[object]]
     face: Callable[[str], Face]
     voice: EspeakVoice
+    framers: Callable[[str], Sequence[str]] = lambda _: ()
     posters: dict[str, bytes] = field(default_factory=dict)  # drawn at first use
 
 
@@ -111,6 +115,18 @@ async def poster_of(face_id: str, pages: House) -> Response:
         pages.posters[face.face_id] = await run_in_threadpool(lambda: poster(face))
     jpeg = pages.posters[face.face_id]
     return Response(jpeg, media_type="image/jpeg", headers={"cache-control": HOUR})
+
+
+@router.get("/room/{conversation}", include_in_schema=False)
+async def room(pages: House, conversation: str, token: str = "") -> FileResponse:
+    """The room of a voice agent. Which pages may show it in a frame is said by the token in its address."""
+    ancestors = " ".join(("'self'", *pages.framers(token)))
+    headers = {
+        "cache-control": "no-store",  # the address holds a token
+        "content-security-policy": f"frame-ancestors {ancestors}",
+        "referrer-policy": "no-referrer",
+    }
+    return FileResponse(str(STATIC / "room.html"), headers=headers)
 
 
 @router.get("/", include_in_schema=False)

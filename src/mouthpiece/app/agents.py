@@ -1,0 +1,101 @@
+"""Voice agents: where they are made, when the extra is installed, and what is kept of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mouthpiece.agent.base import Advice, Mouth, Plan, Talk, Tell
+from mouthpiece.errors import InvalidSessionToken
+from mouthpiece.providers.base import Choice
+from mouthpiece.providers.espeak import EspeakVoice
+from mouthpiece.settings import Settings
+from mouthpiece.simli.auto_base import Salon
+from mouthpiece.simli.auto_tokens import AutoTokens
+from mouthpiece.store.store import Store
+
+if TYPE_CHECKING:
+    from mouthpiece.agent.troupe import LiveTroupe
+
+log = logging.getLogger(__name__)
+
+
+def installed() -> bool:
+    """Whether the extra is there. Looks, and imports nothing: that takes seconds."""
+    try:
+        return find_spec("livekit.agents") is not None and find_spec("pocketsphinx") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class LateTroupe:
+    """See ``agent.base.Troupe``; made at the first use, because its libraries take seconds to load."""
+
+    def __init__(self, make: Callable[[], LiveTroupe]) -> None:
+        self._make = make
+        self._made: LiveTroupe | None = None
+        self._making = asyncio.Lock()
+
+    async def advise(self, choice: Choice, language: str) -> Advice:
+        """See ``Troupe``."""
+        return await (await self._real()).advise(choice, language)
+
+    async def open(self, plan: Plan, choice: Choice, mouth: Mouth, tell: Tell) -> Talk:
+        """See ``Troupe``."""
+        return await (await self._real()).open(plan, choice, mouth, tell)
+
+    async def warm(self) -> None:
+        """Load everything now."""
+        await (await self._real()).warm()
+
+    async def close(self) -> None:
+        """End what was made."""
+        if self._made is not None:
+            await self._made.close()
+
+    async def _real(self) -> LiveTroupe:
+        async with self._making:
+            if self._made is None:
+                self._made = await asyncio.to_thread(self._make)
+            return self._made
+
+
+def _troupe(settings: Settings, voice: EspeakVoice) -> LiveTroupe:
+    from mouthpiece.agent.troupe import LiveTroupe
+    from mouthpiece.providers.catalog import Catalog
+    from mouthpiece.providers.guard import Rules
+    from mouthpiece.providers.local import LocalModels
+    from mouthpiece.providers.sphinx import SphinxEars
+
+    agents, server = settings.agents, settings.server
+    ears = SphinxEars(agents.listeners)
+    return LiveTroupe(Catalog(agents, Rules(server.allow_hosts), voice, ears, LocalModels(server.port)))
+
+
+async def open_salon(
+    settings: Settings, store: Store, voice: EspeakVoice, stack: contextlib.AsyncExitStack, *, performs: bool
+) -> Salon:
+    """The salon of this process. ``performs``: conversations live here, so their models are loaded now."""
+    troupe = LateTroupe(lambda: _troupe(settings, voice)) if installed() else None
+    if troupe is not None:
+        stack.push_async_callback(troupe.close)
+        if performs and settings.agents.warm:
+            await troupe.warm()
+    return Salon(store.agents, store.conversations, AutoTokens(store.secrets.token_keys), troupe)
+
+
+def framers(salon: Salon, clock: Callable[[], float]) -> Callable[[str], tuple[str, ...]]:
+    """Which pages may show a room in a frame, by the token in its address; none beside our own for a bad one."""
+
+    def origins(token: str) -> tuple[str, ...]:
+        try:
+            claims = salon.tokens.open_room(token, clock())
+        except InvalidSessionToken:
+            return ()
+        return claims.origins or ("*",)
+
+    return origins
