@@ -12,7 +12,7 @@ from livekit.agents.voice import io
 from mouthpiece.agent.ears import UNHEARD, MicrophoneInput
 from mouthpiece.agent.mouth import AHEAD, SPOKEN, SpeechOutput
 from mouthpiece.agent.script import Sentence, Spoken
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import SAMPLE_RATE, TICK
 

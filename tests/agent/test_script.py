@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mouthpiece.agent.script import Sentence, Splitter, Spoken
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.script import Script
 
 ONE = Sentence("Hello big world. ", ((0.0, 0), (0.5, 6), (1.0, 10)), 2.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from mouthpiece.lipsync.align import Word
+from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.script import Script
 
 _END = re.compile(r"[.!?…]+[\"')\]»”]*(?=\s)|[。！？]+[」』”]?|\n+")

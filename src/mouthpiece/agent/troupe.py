@@ -15,7 +15,7 @@ from mouthpiece.agent.base import Advice, Mouth, Plan, Talk, Tell
 from mouthpiece.agent.conversation import Cast, Conversation, Read, Reading
 from mouthpiece.agent.script import Sentence
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.lipsync.align import words_of
+from mouthpiece.lipsync.articulation import words_of
 from mouthpiece.lipsync.phones import back_date_stops, phones_between
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import SAMPLE_RATE

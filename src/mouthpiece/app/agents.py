@@ -52,6 +52,10 @@ class LateTroupe:
         """Load everything now."""
         await (await self._real()).warm()
 
+    async def load(self) -> None:
+        """Load the libraries, and no models: enough to start conversations that live elsewhere."""
+        await self._real()
+
     async def close(self) -> None:
         """End what was made."""
         if self._made is not None:
@@ -83,8 +87,8 @@ async def open_salon(
     troupe = LateTroupe(lambda: _troupe(settings, voice)) if installed() else None
     if troupe is not None:
         stack.push_async_callback(troupe.close)
-        if performs and settings.agents.warm:
-            await troupe.warm()
+        if settings.agents.warm:
+            await (troupe.warm() if performs else troupe.load())
     return Salon(store.agents, store.conversations, AutoTokens(store.secrets.token_keys), troupe)
 
 

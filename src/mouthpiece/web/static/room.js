@@ -125,6 +125,7 @@ class Call {
     const message = JSON.parse(text);
     switch (message.type) {
       case "welcome":
+        $("poster").hidden = false;
         $("poster").src = `/web/posters/${encodeURIComponent(message.face)}.jpg`;
         return this.#offer(message.ice);
       case "answer":
