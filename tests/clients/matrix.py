@@ -32,6 +32,7 @@ class Row:
 
 LIPS: Final = "test_sends_speech_and_sees_lips_move_with_it"
 PIPELINE: Final = "test_a_pipeline_sees_lips_move_and_an_interruption_silences"
+INTERRUPTED: Final = "test_a_pipeline_sees_lips_move_and_ten_interruptions_silence"
 PAGES: Final = "test_seed_pages.py"
 V2, V1 = "v2, WebRTC", "v1, WebRTC over WebSocket"
 ROWS: Final = (
@@ -73,6 +74,7 @@ ROWS: Final = (
     ),
     Row("pipecat", "0.0.90", V1, ("test_pipecat_v1.py", PIPELINE, "0.0.90")),
     Row("pipecat", "0.0.100", "v1, LiveKit", ("test_pipecat_v1.py", PIPELINE, "0.0.100")),
+    Row("pipecat", "1.14.0", V2, ("test_pipecat.py", INTERRUPTED, "")),
 )
 
 
