@@ -19,7 +19,7 @@ BABBLE_DB = 10.0
 def sets(folder: Path, scale: float) -> dict[str, list[Utterance]]:
     """The sets by name; what is not in ``folder`` yet is synthesised (espeak-ng, festival and its voices)."""
     files = speak_test_set(folder, SEED, scale)
-    speech = {name: [u for path in paths for u in load(path)] for name, paths in files.items()}
+    speech = {name: [u for path in paths for u in load(path)] for name, paths in files.items() if paths}
     speech["babble"] = [in_babble(u, i, speech["recorded"]) for i, u in enumerate(speech["recorded"])]
     return speech
 

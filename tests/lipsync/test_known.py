@@ -54,7 +54,7 @@ def test_what_is_told_is_what_is_said_to_tools_too() -> None:
             frame = frames[(span.start + span.end) // 2 // POSE_STEP]
             assert frame.closure > 0.99
             assert int(frame.visemes.argmax()) == PP
-            assert frame.shape[1] < 0.001
+            assert frame.shape[1] < 0.02
     assert all(f.visemes.sum() == pytest.approx(1.0, abs=1e-4) for f in frames)
 
 

@@ -167,6 +167,11 @@ def _codec(x: Sound, rng: Rng) -> Sound:
     return x
 
 
+def plain(pcm: NDArray[np.int16]) -> Heard:
+    """The utterance as it is."""
+    return Heard(pcm.astype(np.float32) / 32768, 1.0, 0.0)
+
+
 def augment(pcm: NDArray[np.int16], rng: Rng, others: Sequence[NDArray[np.int16]]) -> Heard:
     """One random telling of the utterance."""
     x, scale = _respeed(pcm.astype(np.float32) / 32768, rng)

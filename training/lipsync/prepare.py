@@ -57,11 +57,16 @@ class Clips:
         np.savez(path, **joined, lengths=np.array([len(m) for m in self.mel]))
 
 
-def tellings(speech: list[Utterance], rng: np.random.Generator) -> Iterator[tuple[NDArray[np.float32], Labels]]:
-    """One random telling of each utterance in turn, and now and then sound that is no speech."""
+def tellings(
+    speech: list[Utterance], rng: np.random.Generator, *, plain: bool = False
+) -> Iterator[tuple[NDArray[np.float32], Labels]]:
+    """One random telling of each utterance in turn, and now and then sound that is no speech.
+
+    ``plain``: as they are.
+    """
     pool = [u.pcm for u in speech]
     for u in speech:
-        heard = augment.augment(u.pcm, rng, pool)
+        heard = augment.plain(u.pcm) if plain else augment.augment(u.pcm, rng, pool)
         labels = Timeline.of(u).labels(len(heard.sound) // HOP, heard.scale, heard.offset)
         yield heard.sound, labels
         if rng.random() < NOT_SPEECH:
@@ -69,14 +74,24 @@ def tellings(speech: list[Utterance], rng: np.random.Generator) -> Iterator[tupl
             yield sound.astype(np.float32), silent(len(sound) // HOP)
 
 
-def prepare(files: list[Path], out: Path, *, copies: int, seed: int, share: float = 1.0) -> None:
-    """Write ``out`` with ``copies`` random tellings of a ``share`` of the utterances in ``files``, shuffled."""
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True)
+class Amount:
+    """``copies`` random tellings (``plain``: as they are) of a ``share`` of the utterances, shuffled by ``seed``."""
+
+    copies: int
+    seed: int
+    share: float = 1.0
+    plain: bool = False
+
+
+def prepare(files: list[Path], out: Path, amount: Amount) -> None:
+    """Write ``out`` with so much of the utterances in ``files``."""
+    rng = np.random.default_rng(amount.seed)
     speech = [u for f in files for u in load(f)]
     clips = Clips([], [], [], [], [])
-    for _ in range(copies):
-        order = rng.permutation(len(speech))[: int(len(speech) * share)]
-        for sound, labels in tellings([speech[i] for i in order], rng):
+    for _ in range(amount.copies):
+        order = rng.permutation(len(speech))[: int(len(speech) * amount.share)]
+        for sound, labels in tellings([speech[i] for i in order], rng, plain=amount.plain):
             clips.add(sound, labels)
     clips.save(out)
     print(f"{out.name}: {len(clips.mel)} clips, {sum(map(len, clips.mel)) / 360000:.1f} h", flush=True)
@@ -90,7 +105,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--seed", type=int, default=11)
     a = parser.parse_args()
-    prepare(sorted(a.speech.glob("*.npz")), a.out, copies=a.copies, seed=a.seed)
+    prepare(sorted(a.speech.glob("*.npz")), a.out, Amount(a.copies, a.seed))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from training.lipsync import network
-from training.lipsync.export import calibrate, export
-from training.lipsync.prepare import prepare
+from training.lipsync.export import calibrate, calibration, export
+from training.lipsync.prepare import Amount, prepare
 from training.lipsync.synthesise import speak_train_set
 from training.lipsync.train import Data, Plan, train
 
 WEIGHTS = Path(__file__).parents[2] / "src/mouthpiece/lipsync/weights.npz"
-SPEECH_SEED, FEATURE_SEED, CALIBRATION_SEED, TRAIN_SEED = 7, 1, 99, 3
-HOLD, DECAY = 7100, 1400
-CALIBRATION_SHARE = 0.06
+SPEECH_SEED, FEATURE_SEED, TRAIN_SEED = 7, 1, 3
+HOLD, DECAY = 7100, 2400
 
 
 def keep(path: Path, params: network.Params) -> None:
@@ -40,17 +39,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     a = parser.parse_args()
     files = speak_train_set(a.folder / "speech", SPEECH_SEED, a.scale)
-    features, spare, params = (a.folder / f"{name}.npz" for name in ("features", "calibration", "params"))
+    features, params = (a.folder / f"{name}.npz" for name in ("features", "params"))
     if not features.exists():
-        prepare(files, features, copies=1, seed=FEATURE_SEED)
-    if not spare.exists():
-        prepare(files, spare, copies=1, seed=CALIBRATION_SEED, share=CALIBRATION_SHARE)
+        prepare(files, features, Amount(1, FEATURE_SEED))
     if not params.exists():
         plan = Plan(a.hold, a.decay, TRAIN_SEED)
         done = train(Data.load([features]), plan, network.init(TRAIN_SEED), lambda p: keep(a.folder / "so_far.npz", p))
         keep(params, done)
     trained = {k: jnp.array(v) for k, v in np.load(params).items()}
-    export(calibrate(trained, spare), a.out)
+    export(calibrate(trained, calibration(files, a.folder)), a.out)
 
 
 if __name__ == "__main__":

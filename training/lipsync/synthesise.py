@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +123,10 @@ def _make(path: Path, build: Callable[[], list[Utterance]]) -> None:
         print(f"{path.name}: {len(speech)} utterances, {sum(u.seconds for u in speech) / 60:.1f} min", flush=True)
 
 
+def _kept(folder: Path, names: Iterable[str]) -> bool:
+    return all((folder / (name.replace(":", "_") + ".npz")).exists() for name in names)
+
+
 def speak_train_set(folder: Path, seed: int, scale: float = 1.0) -> list[Path]:
     """Synthesise all that is trained on; files already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +155,7 @@ def speak_test_set(folder: Path, seed: int, scale: float = 1.0) -> dict[str, lis
         path = folder / (voice.replace(":", "_") + ".npz")
         _make(path, lambda v=voice: recorded(v, 6 * scale, test=True, seed=seed))  # type: ignore[misc]
         sets["recorded"].append(path)
-    for voice in voices.NEURAL_TEST:
+    for voice in voices.NEURAL_TEST if neural.installed() or _kept(folder, voices.NEURAL_TEST) else ():
         path = folder / (voice.replace(":", "_") + ".npz")
         _make(path, lambda v=voice: neural_speech(v, 2 * scale, folder.parent, test=True, seed=seed))  # type: ignore[misc]
         sets["neural"].append(path)

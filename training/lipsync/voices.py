@@ -32,7 +32,7 @@ NEURAL_TRAIN = {
 NEURAL_TEST = ("kokoro:jm_kumo", "kokoro:jf_gongitsune")
 """Never trained on."""
 
-NEURAL_LANGUAGES = (("en-us", "en"), ("en-gb", "en"), ("es", "es"), ("fr", "fr"), ("it", "it"), ("pt-br", "pt"))
+NEURAL_LANGUAGES = (("en-us", "en"), ("es", "es"), ("fr", "fr"), ("it", "it"), ("pt-br", "pt"))
 """What Kokoro's voices speak: espeak-ng's language and that of the text."""
 
 RECORDED_TEST = ("festival:ked_diphone", "festival:pc_diphone", "festival:czech_machac", "festival:suo_fi_lj_diphone")
@@ -47,7 +47,7 @@ ESPEAK_TEST_LANGUAGES = ("en-us", "de", "fr", "es", "it", "pl", "ru", "cs", "pt-
 ESPEAK_UNHEARD_LANGUAGES = ("hu", "sv")
 
 ESPEAK_TRAIN = (
-    ("en-us", "en", 24), ("en-gb", "en", 8), ("en-gb-scotland", "en", 3), ("en-029", "en", 2), ("de", "de", 9),
+    ("en-us", "en", 24), ("en", "en", 8), ("en-gb-scotland", "en", 3), ("en-029", "en", 2), ("de", "de", 9),
     ("fr", "fr", 9), ("es", "es", 6), ("es-419", "es", 3), ("it", "it", 6), ("pl", "pl", 5), ("ru", "ru", 7),
     ("cs", "cs", 4), ("pt-br", "pt", 4), ("pt", "pt", 2), ("nl", "nl", 4), ("da", "da", 2), ("tr", "tr", 4),
     ("fi", "fi", 2), ("ro", "ro", 2), ("uk", "uk", 3), ("bg", "bg", 1), ("hi", "hi", 3), ("te", "te", 1),

