@@ -61,6 +61,12 @@ class Works:
                     return job
                 await moment()
 
+    async def idle(self) -> None:
+        """Wait until the crew has put everything away: a job is over in the database a moment before."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.crew.stats.running:
+                await moment()
+
     async def segment(self, destination: str, n: int) -> None:
         """Wait until a segment can be fetched."""
         async with asyncio.timeout(PATIENCE_S):

@@ -81,6 +81,7 @@ async def test_a_film_is_ordered_watched_while_it_grows_and_fetched(open_works: 
         assert (segment.status, segment.headers["content-type"]) == (206, "video/MP2T")
         assert [await anext(segment.body)][0][0] == 0x47
         job = await works.job(destination, lambda job: job.state is JobState.DONE)
+        await works.idle()
         names = await kept(works)
         assert not [name for name in names if name.endswith(".pcm")], "the sound is not kept"
         assert job.bytes == sum([await works.blobs.size(name) for name in names]) - len(text)
@@ -106,6 +107,7 @@ async def test_a_face_that_is_gone_fails_the_job_with_the_reason(open_works: Ope
         destination = await works.desk.order_sound(gone, SECOND, PCM)
         job = await works.job(destination, failed)
         assert job.error == "no face nobody: GET /faces lists yours"
+        await works.idle()
         with pytest.raises(RenderFailed, match="no face nobody"):
             await works.desk.fetch(destination, "output.mp4")
         assert await kept(works) == []
@@ -138,6 +140,7 @@ async def test_a_renderer_that_fails_says_why(open_works: Open, what: str, reaso
         job = await works.job(destination, failed)
         assert job.error == reason
         assert job.attempts == (2 if what == "dies" else 1)
+        await works.idle()
         assert await works.jobs.used_bytes() == 0
         assert not works.crew.pids
         assert works.crew.stats.running == 0
