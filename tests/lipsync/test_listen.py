@@ -178,9 +178,10 @@ def test_speech_after_an_interruption_is_heard_like_any_other(speech: Pcm) -> No
 def test_an_hour_of_sound_takes_no_memory(speech: Pcm) -> None:
     sync = open_lipsync()
     minute = np.concatenate([speech, np.zeros(60 * SAMPLE_RATE - len(speech), np.int16)])
-    sync.push(minute)
+    for _ in range(2):  # it keeps what its last push told, and the first tells less by the look-ahead
+        sync.push(minute)
     size = len(pickle.dumps(sync))
-    for _ in range(59):
+    for _ in range(58):
         assert len(sync.push(minute)) == 6_000
     assert len(pickle.dumps(sync)) < size + 64  # counts grow by digits
 
