@@ -74,7 +74,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write the table, if a page was named. Rows that did not run keep no old result."""
+    """Write the table, if a page was named. Rows that did not run keep their last one."""
     if page := os.environ.get(PAGE_VARIABLE):
         path = Path(page)
         path.write_text(written(path.read_text(), {row: verdict(all_) for row, all_ in _outcomes.items()}))

@@ -85,9 +85,13 @@ def table(results: Mapping[Row, str]) -> str:
 
 
 def written(page: str, results: Mapping[Row, str]) -> str:
-    """The page with its table renewed."""
+    """The page with its table renewed. A row that did not run keeps the result of its own last run."""
     before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"
+    old, after = rest.split(END)
+    last = {line.rsplit("|", 2)[0]: line.rsplit("|", 2)[1].strip() for line in old.splitlines() if line.count("|") > 1}
+    rows = dict(zip(ROWS, (line.rsplit("|", 2)[0] for line in table({}).splitlines()[2:]), strict=True))
+    kept = {row: last[start] for row, start in rows.items() if start in last}
+    return f"{before}{BEGIN}\n{table({**kept, **results})}\n{END}{after}"
 
 
 def verdict(outcomes: Sequence[str]) -> str:
