@@ -148,7 +148,7 @@ def test_teeth_show_in_open_vowels(face: MeshFace) -> None:
         x = int(points[lips[0, 10], 0])
         inside = picture[int(top) + 1 : int(bottom), x - 8 : x + 9]
         assert inside.max() > 165, name
-        assert inside.min() > 28, name
+        assert inside.min() > 24, name  # 16 is black
         assert (inside > 130).mean() > (0.12 if name == "aa" else 0.25), name
 
 

@@ -25,6 +25,9 @@ SHIPPED: Final = (
     Shipped("5b0c9c1e-6d0f-4a8e-9a53-6d6961000001", "mia", "Mia"),
     Shipped("5b0c9c1e-6d0f-4a8e-9a53-6e6f61680002", "noah", "Noah"),
     Shipped("5b0c9c1e-6d0f-4a8e-9a53-616461000003", "ada", "Ada"),
+    Shipped("5b0c9c1e-6d0f-4a8e-9a53-77616c740004", "walter", "Walter"),
+    Shipped("5b0c9c1e-6d0f-4a8e-9a53-7a6f6c610005", "zola", "Zola"),
+    Shipped("5b0c9c1e-6d0f-4a8e-9a53-726176690006", "ravi", "Ravi"),
 )
 
 

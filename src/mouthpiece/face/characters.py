@@ -23,7 +23,7 @@ class Character:
     blush: Colour
     cloth: Colour
     backdrop: tuple[Colour, Colour]  # near the light, away from it
-    style: str  # "bob", "short" or "waves"
+    style: str  # "bob", "short", "waves", "receding" or "coils"
     neckline: str  # "blazer" or "crew"
     neck: float = 36.0  # half-width in mm
     shoulders: float = 128.0
@@ -32,6 +32,8 @@ class Character:
     brow: float = 0.75  # thickness of the brows
     blush_alpha: float = 55.0
     stubble: float = 0.0
+    beard: float = 0.0  # density of a full one, 0..1
+    age: float = 0.0  # depth of wrinkles, 0..1
     folds: float = 30.0  # opacity of the nasolabial folds
     gloss: float = 80.0
     glasses: Colour | None = None
@@ -123,4 +125,87 @@ ADA: Final = Character(
     ),
 )  # fmt: skip
 
-CHARACTERS: Final = {"mia": MIA, "noah": NOAH, "ada": ADA}
+WALTER: Final = Character(
+    seed=53,
+    skin=(226, 182, 158),
+    shade=(136, 72, 58),
+    hair=(168, 168, 170),
+    shine=(238, 238, 240),
+    iris=(86, 112, 138),
+    lips=(188, 120, 110),
+    blush=(216, 122, 106),
+    cloth=(70, 78, 88),
+    backdrop=((233, 229, 222), (150, 146, 140)),
+    style="receding",
+    neckline="blazer",
+    neck=40.0,
+    shoulders=132.0,
+    lash=0.95,
+    brow=0.95,
+    blush_alpha=46.0,
+    stubble=20.0,
+    folds=92.0,
+    gloss=26.0,
+    age=1.0,
+    proportions=Proportions(
+        cheek=66.5, jaw=2.16, chin=51.0, eye=13.8, eye_up=6.8, eye_low=3.0, eye_tilt=0.2, brow=-75.5, brow_arch=3.0,
+        brow_weight=5.2, nose=18.6, mouth=25.5, upper_lip=4.2, lower_lip=6.6, bow=0.8, corner=0.4, iris=6.2,
+    ),
+)  # fmt: skip
+
+ZOLA: Final = Character(
+    seed=61,
+    skin=(104, 66, 48),
+    shade=(34, 14, 14),
+    hair=(38, 27, 24),
+    shine=(112, 80, 62),
+    iris=(58, 36, 24),
+    lips=(140, 62, 66),
+    blush=(150, 54, 50),
+    cloth=(226, 218, 204),
+    backdrop=((244, 214, 190), (196, 132, 104)),
+    style="coils",
+    neckline="crew",
+    neck=32.5,
+    shoulders=119.0,
+    lash=2.0,
+    wing=1.1,
+    brow=0.78,
+    blush_alpha=34.0,
+    folds=18.0,
+    gloss=92.0,
+    proportions=Proportions(
+        cheek=63.0, jaw=1.98, chin=45.5, eye=15.4, eye_up=8.8, eye_low=3.2, eye_tilt=1.8, brow=-78.0, iris=6.8,
+        nose=18.4, mouth=26.0, upper_lip=9.4, lower_lip=11.6, bow=1.9, corner=2.0,
+    ),
+)  # fmt: skip
+
+RAVI: Final = Character(
+    seed=71,
+    skin=(178, 124, 90),
+    shade=(80, 34, 24),
+    hair=(34, 28, 28),
+    shine=(112, 104, 102),
+    iris=(70, 44, 28),
+    lips=(158, 92, 82),
+    blush=(170, 84, 64),
+    cloth=(46, 84, 70),
+    backdrop=((226, 236, 240), (126, 152, 164)),
+    style="short",
+    neckline="blazer",
+    neck=42.0,
+    shoulders=136.0,
+    lash=1.5,
+    brow=1.12,
+    blush_alpha=22.0,
+    folds=40.0,
+    gloss=34.0,
+    beard=1.0,
+    age=0.38,
+    proportions=Proportions(
+        cheek=65.0, jaw=2.12, chin=51.0, eye=14.6, eye_up=7.8, eye_low=3.0, eye_tilt=0.8, brow=-76.0, brow_arch=3.2,
+        brow_weight=6.0, nose=18.2, mouth=25.5, upper_lip=5.6, lower_lip=8.4, bow=1.2, corner=1.2, iris=6.5,
+    ),
+)  # fmt: skip
+
+CHARACTERS: Final = {"mia": MIA, "noah": NOAH, "ada": ADA, "walter": WALTER, "zola": ZOLA, "ravi": RAVI}

@@ -8,6 +8,7 @@ import numpy as np
 
 from mouthpiece.face import topology as topo
 from mouthpiece.face.characters import Character
+from mouthpiece.face.draw_detail import DetailArtist
 from mouthpiece.face.drawing import (
     WHITE,
     Colour,
@@ -56,6 +57,7 @@ class FaceArtist:
         self._nose()
         if self.person.stubble:
             self._stubble()
+        DetailArtist(self.paint, self.person, self.points, self.head).draw()
         self._lips()
         for side in SIDES:
             self._eye(side)
@@ -64,7 +66,7 @@ class FaceArtist:
     # --- skin ------------------------------------------------------------------------------------------------------
     def _ears(self) -> None:
         c = self.person
-        for side in SIDES if c.style == "short" else ():
+        for side in SIDES if c.style in ("short", "receding") else ():
             x, y = side * (self.cheek + 0.5), self.eye_y + 21
             shade = 0.16 if side < 0 else 0.34
             self.paint.fill(ellipse(x, y, 8.5, 17.5, side * 0.12), c.dark(shade))

@@ -46,11 +46,13 @@ class HairArtist:
 
     def back(self) -> None:
         """What lies behind neck and ears."""
-        {"bob": self._bob_back, "waves": self._waves_back, "short": self._short_back}[self.person.style]()
+        styles = {"bob": self._bob_back, "waves": self._waves_back, "short": self._short_back}
+        (styles | {"receding": self._receding_back, "coils": self._coils_back})[self.person.style]()
 
     def front(self) -> None:
         """What lies on the forehead and beside the face."""
-        {"bob": self._bob_front, "waves": self._waves_front, "short": self._short_front}[self.person.style]()
+        styles = {"bob": self._bob_front, "waves": self._waves_front, "short": self._short_front}
+        (styles | {"receding": self._receding_front, "coils": self._coils_front})[self.person.style]()
 
     # --- strokes ---------------------------------------------------------------------------------------------------
     def _mass(self, outline: Points, fill: Fill) -> None:
@@ -214,3 +216,73 @@ class HairArtist:
             self.paint.brush(
                 curve([root, root + up * 0.5 + [-0.8, 0], root + up]), scaled(c.hair, 0.9), 0.8, Touch(120)
             )
+
+    # --- receding --------------------------------------------------------------------------------------------------
+    def _receding_back(self) -> None:
+        c, t = self.cheek, self.top
+        self._mass(ellipse(0, t + 26, 1.03 * c, 48), scaled(self.person.hair, 0.62))
+
+    def _receding_front(self) -> None:
+        """Combed back from high temples, shorter at the sides."""
+        c, t = self.cheek, self.top
+        rise = [(-1.02, -44), (-1.065, -66), (-1.06, t + 30), (-0.93, t - 4), (-0.56, t - 27), (0.10, t - 33)]
+        fall = [(0.64, t - 24), (0.98, t + 4), (1.065, t + 32), (1.065, -66), (1.02, -44)]
+        line = [(-0.955, -44), (-0.935, -66), (-0.89, t + 42), (-0.83, t + 22), (-0.70, t + 3), (-0.52, t - 7)]
+        line += [(-0.26, t - 7), (0.06, t - 5), (0.34, t - 8), (0.58, t - 7), (0.74, t + 5), (0.85, t + 24)]
+        line += [(0.90, t + 42), (0.935, -66), (0.955, -44)]
+        outer, inner = (curve(np.array(p) * np.array((c, 1.0))) for p in (rise + fall, line))
+        outline = np.concatenate([outer, inner[::-1]])
+        self.paint.fill(moved(outline, 0, 2.0), (60.0, 30.0, 26.0), Touch(60, 3.2, self.head))
+        self._mass(outline, self._shaded(-0.6 * c, 0.9 * c, t - 34, t + 30))
+        self._quiff(outer, inner, outline)
+
+    # --- coils -----------------------------------------------------------------------------------------------------
+    def _cloud(self, size: float) -> Points:
+        """Outline of a round head of tight curls, uneven as curls are."""
+        t = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+        rough = 1 + 0.012 * np.sin(17 * t + 0.6) + 0.010 * np.sin(29 * t) + self.rng.normal(0, 0.006, len(t))
+        x, y = 1.42 * self.cheek * size * np.sin(t) * rough, -1.30 * self.cheek * size * np.cos(t) * rough
+        return np.stack([x, y + self.top + 26 - 6 * np.cos(t)], 1)
+
+    def _coils_back(self) -> None:
+        outline = self._cloud(1.0)
+        self._mass(outline, self._across())
+        self._curls(outline, 2600, 0.5)
+
+    def _coils_front(self) -> None:
+        c, t = self.cheek, self.top
+        hairline = [(-1.03, -40), (-0.985, -66), (-0.93, t + 34), (-0.70, t + 9), (-0.34, t - 1), (0, t + 1)]
+        whole = mirrored(np.array(hairline[::-1]) * np.array((c, 1.0)))
+        inner = curve(whole[np.argsort(whole[:, 0], kind="stable")])
+        band = self._cloud(0.93)
+        top = band[band[:, 1] < -40]
+        top = top[np.argsort(np.arctan2(top[:, 0], -(top[:, 1] - self.top - 26)), kind="stable")]
+        outline = np.concatenate([top, inner[::-1]])
+        self.paint.line(moved(inner, 0, 1.6), (20.0, 6.0, 6.0), 5.0, Touch(80, 2.6, self.head))
+        self._mass(outline, self._shaded(-0.8 * c, 0.9 * c, t - 60, t + 40))
+        self._curls(outline, 3000, 1.0)
+        for _ in range(520):  # the hairline is made of curls, too
+            root = inner[int(self.rng.integers(0, len(inner)))] + self.rng.normal(0, 1.3, 2)
+            self._curl(root, 1.5, float(self.rng.uniform(0, 0.25)), 150)
+
+    def _curls(self, outline: Points, count: int, light: float) -> None:
+        low, high = outline.min(0), outline.max(0)
+        for _ in range(count):
+            root = self.rng.uniform(low, high)
+            towards = (root - [-0.35 * self.cheek, self.top - 34]) / [1.1 * self.cheek, 60]
+            lit = light * float(np.exp(-(towards**2).sum()))
+            self._curl(
+                root,
+                float(self.rng.uniform(1.6, 3.2)),
+                float(np.clip(self.rng.normal(0.08 + 0.5 * lit, 0.14), 0, 0.9)),
+                190,
+                outline,
+            )
+
+    def _curl(self, root: Points, radius: float, lit: float, alpha: float, inside: Points | None = None) -> None:
+        """Most of a small circle, thinning at its ends."""
+        start = float(self.rng.uniform(0, 2 * np.pi))
+        t = np.linspace(start, start + 4.6, 14)
+        ring = np.stack([np.cos(t), 0.85 * np.sin(t)], 1) * radius * np.linspace(1, 0.6, 14)[:, None] + root
+        tone = mix(scaled(self.person.hair, 0.55), self.person.shine, lit)
+        self.paint.brush(ring, tone, 0.95, Touch(alpha * float(self.rng.uniform(0.4, 1.0)), 0, inside))
