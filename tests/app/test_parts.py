@@ -145,7 +145,14 @@ def test_workers_are_as_many_as_asked_for() -> None:
 async def test_every_sample_face_has_a_stand_in_and_the_default_is_the_first() -> None:
     faces = ShippedFaces("noah")
     assert (await faces.find("tmp9i8bbq7c", "a")).name == "Noah"
-    assert {(await faces.find(preset.upper(), "a")).name for preset in PRESET_FACES} == {"Mia", "Noah", "Ada"}
+    assert {(await faces.find(preset.upper(), "a")).name for preset in PRESET_FACES} == {
+        "Mia",
+        "Noah",
+        "Ada",
+        "Walter",
+        "Zola",
+        "Ravi",
+    }
     with pytest.raises(InvalidFace):
         await faces.find("nobody", "a")
     with pytest.raises(InvalidFace):
