@@ -79,7 +79,9 @@ class Look:
     """What is drawn around the mouth: which face, mood and canvas. Hashable: equal looks may share pictures.
 
     ``width`` and ``height`` in pixels, even; ``seed`` starts the idle life; ``start_frame`` shifts it, so that the
-    first idle picture is the chosen one.
+    first idle picture is the chosen one. ``position``: where the middle of the avatar's lower edge stands, as shares of
+    the canvas. ``camera``: the nine numbers of ``face.camera.Camera``, empty for its own framing. ``background`` and
+    ``foreground``: ids of pictures behind and before it, empty for its own background and for none.
     """
 
     face_id: str
@@ -88,6 +90,10 @@ class Look:
     height: int = 512
     seed: int = 0
     start_frame: int = 0
+    position: tuple[float, float] = (0.5, 1.0)
+    camera: tuple[float, ...] = ()
+    background: str = ""
+    foreground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

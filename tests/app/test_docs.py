@@ -15,7 +15,7 @@ from mouthpiece import errors
 from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
-from mouthpiece.simli import auto, auto_room, faces, messages, rest, rooms, socket, static
+from mouthpiece.simli import assets, auto, auto_room, faces, messages, rest, rooms, socket, static
 from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
 from mouthpiece.simli_v1 import faces as v1_faces
@@ -27,6 +27,7 @@ from mouthpiece.simli_v1 import static as v1_static
 DOCS = Path(__file__).parents[2] / "docs"
 ROUTERS = (
     rest.router,
+    assets.router,
     faces.router,
     static.router,
     socket.router,

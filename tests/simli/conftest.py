@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from mouthpiece.app import net
+from mouthpiece.app.assets import HouseAssets
 from mouthpiece.app.door import FrontDoor, PerMinute
 from mouthpiece.app.faces import HouseFaces, ShippedFaces
 from mouthpiece.app.house import State
@@ -162,6 +163,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
                 AutoTokens(store.secrets.token_keys),
                 TwinTroupe() if agents else None,
             ),
+            assets=HouseAssets(store.assets, store.secrets.token_keys),
         )
         account = await store.keys.authenticate(KEY)
         assert account is not None

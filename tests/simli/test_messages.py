@@ -116,16 +116,13 @@ def test_a_ping_comes_back_byte_for_byte() -> None:
 @pytest.mark.parametrize(
     ("said", "reply"),
     [
-        (camera(9), "Selected model does not support camera overrides"),
+        (camera(9), None),  # acted on
         (b"CAM_" + floats(float("nan"), 0, 0, 1), "Invalid camera override received"),
         (camera(4, float("inf")), "Invalid camera override received"),
         ("BG_" + m.NIL_ASSET, None),
         ("BG_nope", "Invalid background message: expected BG_ and a 36 character id"),
         ("FG_nope", "Invalid foreground message: expected FG_ and a 36 character id"),
-        (
-            "FG_01234567-89ab-cdef-0123-456789ABCDEF",
-            "foreground 01234567-89ab-cdef-0123-456789ABCDEF is not one of your uploaded foregrounds",
-        ),
+        ("FG_01234567-89ab-cdef-0123-456789ABCDEF", None),
         ("what", "WARNING: unknown message, ignored"),
         (b"\x00\x01", None),
         ("SKIP", None),
@@ -133,6 +130,19 @@ def test_a_ping_comes_back_byte_for_byte() -> None:
 )
 def test_notices_are_those_that_py_2_1_takes_for_notices(said: str | bytes, reply: str | None) -> None:
     assert m.notice(m.parse(said)) == reply
+
+
+def test_a_picture_of_somebody_else() -> None:
+    assert m.not_yours("foreground", "0-1") == "foreground 0-1 is not one of your uploaded foregrounds"
+
+
+def test_a_camera_in_wire_order() -> None:
+    said = m.parse(b"CAM_" + floats(1, 2, 3, 4, 5, 6, 7, 8, 9))
+    assert isinstance(said, m.Camera)
+    assert said.camera.values() == (2, 1, 3, 5, 6, 7, 4, 8, 9)
+    short = m.parse(b"CAM_" + floats(1, 2, 3, 4))
+    assert isinstance(short, m.Camera)
+    assert short.camera.values() == (2, 1, 3, 0, 0, 0, 4, 0, 0)
 
 
 def test_the_answer_is_compact_with_exactly_two_keys_in_order() -> None:

@@ -168,15 +168,13 @@ async def test_16_by_9_and_9_by_16_and_square(front: Front) -> None:
 @pytest.mark.parametrize(
     ("body", "warnings"),
     [
+        ({"camera": {"zoom": 6.0}}, ["camera zoom 6.0 is outside its supported range (0.0, 4.0]; applied as is"]),
         (
-            {"camera": {"zoom": 6.0}},
-            [
-                "camera zoom 6.0 is outside its supported range (0.0, 4.0]; applied as is",
-                "the selected face does not support camera settings: they have no effect",
-            ],
+            {"camera": {"orbit_y_off": -20}},
+            ["camera orbit_y_off: a portrait can be turned by 14 degrees; applied as that"],
         ),
         ({"camera": {"zoom": 1.0}}, None),
-        ({"avatar_position_x": 0.1}, ["the selected face does not support avatar_position: it has no effect"]),
+        ({"avatar_position_x": 0.1}, None),
         ({"background_id": "b1"}, ["background b1 is not one of your uploaded backgrounds: dropped"]),
         ({"foreground_id": "00000000-0000-0000-0000-000000000000"}, None),
         ({"maxSessionLength": 100_000}, ["maxSessionLength 100000 is over the limit; applied as 86400"]),

@@ -13,10 +13,12 @@ from tests.support.twin import ANSWER
 from websockets.exceptions import ConnectionClosed
 
 from mouthpiece import errors
+from mouthpiece.face.camera import Camera
 from mouthpiece.lipsync.phones import TimedPhone
 from mouthpiece.lipsync.script import Script
-from mouthpiece.live.base import Backlog, Speaking
+from mouthpiece.live.base import Backlog, NotDressed, Speaking
 from mouthpiece.session.events import EndReason
+from mouthpiece.simli.messages import NIL_ASSET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -106,7 +108,6 @@ async def test_a_message_over_the_limit_ends_this_socket_only(start: Start) -> N
     ("message", "reply"),
     [
         ("ping 123.450", "pong 123.450"),
-        (CAMERA, "Selected model does not support camera overrides"),
         ("BG_nope", "Invalid background message: expected BG_ and a 36 character id"),
         ("hello", "WARNING: unknown message, ignored"),
         (OFFER, "ERROR INVALID_OFFER"),
@@ -121,14 +122,30 @@ async def test_replies_leave_the_session_unharmed(front: Front, message: str | b
         assert session.over is None
 
 
+async def test_the_camera_and_what_is_around_the_face(front: Front) -> None:
+    asset = "01234567-89ab-cdef-0123-456789ABCDEF"
+    async with front.session() as (socket, session):
+        for message in (CAMERA, CAMERA + b"LERP\x00\x00\x00\x40", f"BG_{asset}", "FG_" + NIL_ASSET):
+            await socket.send(message)
+        there = Camera(*(1.0, 0.0, 2.0, 4.0, 5.0, 6.0, 3.0, 7.0, 8.0))
+        assert await session.heard(4) == [
+            ("aim", (there, 0.0)),
+            ("aim", (there, 2.0)),
+            ("dress", ("background", asset.lower())),
+            ("dress", ("foreground", "")),
+        ]
+        session.say(NotDressed("background", asset))
+        assert await said(socket) == f"background {asset} is not one of your uploaded backgrounds"
+
+
 async def test_data_channel_commands_are_answered_on_the_data_channel(front: Front) -> None:
     replies: asyncio.Queue[str] = asyncio.Queue()
     async with front.session() as (socket, session):
-        for message in ("ping 7", b"\x05\x06", "SKIP", CAMERA):
+        for message in ("ping 7", b"\x05\x06", "SKIP", "BG_nope"):
             session.channel(message, replies.put_nowait)
         assert await session.heard(2) == [("audio", b"\x05\x06"), ("skip", None)]
         assert await replies.get() == "pong 7"
-        assert await replies.get() == "Selected model does not support camera overrides"
+        assert (await replies.get()).startswith("Invalid background message")
         await socket.send("ping 8")
         assert await said(socket) == "pong 8", "and not on the socket"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mouthpiece.errors import InvalidFace, InvalidOffer
+from mouthpiece.errors import InvalidFace, InvalidOffer, NotFound
+from mouthpiece.face.camera import Camera
 from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.visemes import TimedViseme
@@ -66,6 +67,10 @@ class TinyFace:
     name: str = "Mia"
     drawn: list[float] = field(default_factory=list)
     fails: bool = False
+    cameras: list[Camera] = field(default_factory=list)
+
+    def aim(self, camera: Camera) -> None:
+        self.cameras.append(camera)
 
     def renderer(self, look: Look) -> TinyFace:
         return self
@@ -170,7 +175,13 @@ class TinyStudio:
     lipsync: Callable[[], TinyLipSync] = TinyLipSync
 
     def studio(self) -> Studio:
-        return Studio(self._face, self.lipsync, self._video, TinySound, self._answer, self.ledger)
+        return Studio(
+            self._face, self.lipsync, self._video, TinySound, self._answer, self.ledger, prepare=self._prepare
+        )
+
+    async def _prepare(self, look: Look, account: str) -> None:
+        if "missing" in (look.background, look.foreground):
+            raise NotFound(what="background")
 
     def _face(self, face_id: str) -> TinyFace:
         if face_id != self.face.face_id:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.errors import InvalidOffer, MouthpieceError
+from mouthpiece.face.camera import Camera
 from mouthpiece.lipsync.script import Script
 from mouthpiece.live.base import Command, Over, SessionEvent, SessionSpec
 from mouthpiece.media import Pcm
@@ -57,6 +58,12 @@ class TwinSession:
 
     def skip(self) -> None:
         self._note("skip")
+
+    def aim(self, camera: Camera, glide_s: float) -> None:
+        self._note("aim", (camera, glide_s))
+
+    def dress(self, layer: str, asset_id: str) -> None:
+        self._note("dress", (layer, asset_id))
 
     def finish(self) -> None:
         self._note("finish")

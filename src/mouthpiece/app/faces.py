@@ -7,10 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from mouthpiece.app.assets import Wardrobe
 from mouthpiece.errors import InvalidFace, NotFound, NotReady
 from mouthpiece.face import catalog
-from mouthpiece.face.base import Face
+from mouthpiece.face.base import Face, FaceRenderer
 from mouthpiece.face.mesh_face import MeshFace
+from mouthpiece.media import Look
 from mouthpiece.simli.base import FaceEntry
 from mouthpiece.simli.presets import PRESET_FACES, stand_in
 from mouthpiece.store.faces import FaceRecord, FaceState, FaceStore
@@ -78,8 +80,9 @@ class HouseFaces:
 class FaceLibrary:
     """Loaded faces of one process: what sessions, posters and previews draw with."""
 
-    def __init__(self, store: FaceStore) -> None:
+    def __init__(self, store: FaceStore, wardrobe: Wardrobe) -> None:
         self._store = store
+        self._wardrobe = wardrobe
         self._own: OrderedDict[str, tuple[int, Face]] = OrderedDict()
         self._loading = asyncio.Lock()
 
@@ -104,6 +107,18 @@ class FaceLibrary:
         except NotFound:
             self._own.pop(face_id, None)
             raise InvalidFace(face_id=face_id[:100]) from None
+
+    async def prepare(self, look: Look, account: str) -> None:
+        """Load what drawing a look needs. Raises InvalidFace, NotReady, NotFound (its pictures)."""
+        await self.load(look.face_id)
+        await self._wardrobe.load(look, account)
+
+    def renderer(self, face: Face, look: Look) -> FaceRenderer:
+        """A renderer of the face with the look's pictures around it, which were loaded."""
+        scenery = self._wardrobe.scenery(look)
+        return (
+            face.renderer(look) if scenery is None or not isinstance(face, MeshFace) else face.renderer(look, scenery)
+        )
 
     async def _loaded(self, row: FaceRecord) -> Face:
         known = self._own.get(row.id)

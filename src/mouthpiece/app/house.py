@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from mouthpiece.app import metrics
 from mouthpiece.app.agents import framers, open_salon
+from mouthpiece.app.assets import HouseAssets, Wardrobe
 from mouthpiece.app.door import FrontDoor, PerMinute
 from mouthpiece.app.faces import FaceLibrary, HouseFaces, ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
@@ -91,7 +92,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         workers = worker_count(settings.server.workers)
         if not _compiled():
             log.info("the first start compiles for this machine: about 20 s, once")
-        library = FaceLibrary(store.faces)
+        library = FaceLibrary(store.faces, Wardrobe(store.assets))
         stage = None if workers else await open_stage(settings, store.history, library, stack)
         host = _this_process(settings, stage) if stage else await _child_processes(settings, workers)
         stack.push_async_callback(host.close)
@@ -107,7 +108,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         house = _house(settings, store, seat, _ice(settings, stun))
         rented = RentedVoices(settings.voice)
         salon = await open_salon(settings, store, voice, stack, performs=stage is not None)
-        house = replace(house, films=films, portraits=workshop, voice=voice, rented=rented, salon=salon)
+        assets = HouseAssets(store.assets, store.secrets.token_keys)
+        house = replace(house, films=films, portraits=workshop, assets=assets, voice=voice, rented=rented, salon=salon)
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, films.stats, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
@@ -258,7 +260,7 @@ async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[Media
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings)
         stack.push_async_callback(store.close)
-        stage = await open_stage(settings, store.history, FaceLibrary(store.faces), stack)
+        stage = await open_stage(settings, store.history, FaceLibrary(store.faces, Wardrobe(store.assets)), stack)
         lag = metrics.LoopLag()
         background(stack, lag.watch())
         own = metrics.registry(worker_id, stage, lag)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
-from mouthpiece.simli import auto, auto_room, faces, rest, rooms, schemas, socket, static
+from mouthpiece.simli import assets, auto, auto_room, faces, rest, rooms, schemas, socket, static
 from mouthpiece.simli.base import House
 from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
@@ -70,6 +70,7 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.add_exception_handler(RequestValidationError, rest.on_bad_shape)
     app.add_exception_handler(HTTPException, rest.on_http_error)
     app.include_router(rest.router)
+    app.include_router(assets.router)
     app.include_router(faces.router)
     app.include_router(static.router)
     app.include_router(socket.router)

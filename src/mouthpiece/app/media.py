@@ -20,7 +20,6 @@ from mouthpiece.lipsync import open_lipsync
 from mouthpiece.lipsync import warm as warm_lipsync
 from mouthpiece.live.stage import Stage
 from mouthpiece.live.studio import Studio
-from mouthpiece.media import Look
 from mouthpiece.settings import Settings
 from mouthpiece.store.history import History
 from mouthpiece.transport import p2p
@@ -50,9 +49,6 @@ def warm() -> None:
 
 
 def _studio(settings: Settings, ledger: StageLedger, library: FaceLibrary) -> Studio:
-    async def prepare(look: Look) -> None:
-        await library.load(look.face_id)
-
     media, transport, host = settings.media, settings.transport, settings.server.host
     return Studio(
         face=library.face,
@@ -63,7 +59,8 @@ def _studio(settings: Settings, ledger: StageLedger, library: FaceLibrary) -> St
         sound=OpusEncoder,
         answer=lambda offer, listener: p2p.answer(offer, listener, transport, media=media, host=host),
         ledger=ledger,
-        prepare=prepare,
+        prepare=library.prepare,
+        renderer=library.renderer,
         join=lambda ticket, listener: _enter(ticket, listener, settings),
     )
 

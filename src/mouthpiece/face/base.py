@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mouthpiece.face.camera import Camera
 from mouthpiece.media import Look, MouthPose, Pcm, Picture
 
 
@@ -21,6 +22,14 @@ class FaceRenderer(Protocol):
         is a view, valid until the next call.
         """
         ...
+
+
+@runtime_checkable
+class Aimed(Protocol):
+    """A renderer whose camera can be moved while it draws."""
+
+    def aim(self, camera: Camera) -> None:
+        """Look through another camera from the next picture on."""
 
 
 class Face(Protocol):

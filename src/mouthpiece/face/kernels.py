@@ -480,6 +480,17 @@ def _paint(rig: Rig, canvas: Canvas, work: Scratch, state: Floats, opened: np.bo
         _draw_layer(rig, canvas, work, canvas.skin if textured else canvas.atlas, layer)
 
 
+@_inner
+def _look_through(canvas: Canvas, work: Scratch) -> None:
+    """The camera: every placed vertex by the affine map of the framing, after all that is measured on the canvas."""
+    f, pos = canvas.framing, work.pos
+    if f[4] == 1 and f[8] == 1 and f[5] == 0 and f[6] == 0 and f[7] == 0 and f[9] == 0:
+        return
+    for i in range(len(pos)):
+        x, y = pos[i, 0], pos[i, 1]
+        pos[i, 0], pos[i, 1] = f[4] * x + f[5] * y + f[6], f[7] * x + f[8] * y + f[9]
+
+
 # --- pixels ---------------------------------------------------------------------------------------------------------
 @_inner
 def _clear(canvas: Canvas) -> None:
@@ -540,6 +551,7 @@ def draw(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> None:
         closed = state[rig.special[side]]
         if closed >= LID_FROM:
             _place_lid(rig, canvas, work, side, _smooth(np.float32(0.10), np.float32(0.75), closed))
+    _look_through(canvas, work)
     _clear(canvas)
     _paint(rig, canvas, work, state, opened)
     _convert(canvas.pixels, canvas.out, canvas.area)

@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 
 from mouthpiece.face import topology as topo
+from mouthpiece.face.camera import Camera, camera_of, orbit, view
 from mouthpiece.face.idle import VOR, Life, life, moves_fast
 from mouthpiece.face.moods import Mood, mood
 from mouthpiece.face.pack import Pack, read
-from mouthpiece.face.rig import POSE, POSE_SIZE, Floats, Scratch
-from mouthpiece.face.stage import Stage, set_stage
+from mouthpiece.face.rig import POSE, POSE_SIZE, Canvas, Floats, Scratch
+from mouthpiece.face.scenery import Overlay, Scenery, backdrop
+from mouthpiece.face.stage import STRAIGHT, Stage, set_stage
 from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
 
 MOUTH_WEIGHTS: Final = 10  # the first fields of MouthPose are the first rows of the basis
@@ -51,11 +53,11 @@ class MeshFace:
         """The name for people."""
         return self.pack.name
 
-    def renderer(self, look: Look) -> MeshRenderer:
+    def renderer(self, look: Look, scenery: Scenery | None = None) -> MeshRenderer:
         """A renderer for this look. Width and height must be even; raises InvalidEmotion and ValueError."""
         if look.width % 2 or look.height % 2 or min(look.width, look.height) < 32:
             raise ValueError(f"canvas {look.width}x{look.height}: both sides must be even and at least 32")
-        return MeshRenderer(self.pack, self._stage(look.width, look.height), look)
+        return MeshRenderer(self.pack, self._stage(look.width, look.height), look, scenery)
 
     def lively(self, look: Look, seconds: float) -> bool:
         """Whether a blink or a glance is under way."""
@@ -80,7 +82,7 @@ class MeshFace:
 class MeshRenderer:
     """Draws one session's pictures; see ``face.base.FaceRenderer``."""
 
-    def __init__(self, pack: Pack, stage: Stage, look: Look) -> None:
+    def __init__(self, pack: Pack, stage: Stage, look: Look, scenery: Scenery | None = None) -> None:
         from mouthpiece.face.kernels import draw
 
         self._draw = draw
@@ -89,10 +91,21 @@ class MeshRenderer:
         self._mood = mood(look.emotion)
         self._rest = _resting(self._mood)
         self._state = self._rest.copy()
-        self._canvas = stage.canvas()
+        self._canvas, self._overlay = _dressed(stage, look, scenery or Scenery())
+        self._turn = (0.0, 0.0)
         self._work = _scratch(pack)
         self._work.uv[:] = stage.uv
         self._picture = Picture(self._canvas.out)
+        self.aim(camera_of(look.camera))
+
+    def aim(self, camera: Camera) -> None:
+        """Look through another camera from the next picture on."""
+        canvas, look = self._canvas, self._look
+        seen = view(camera, look.position, look.width, look.height)
+        self._turn = orbit(camera)
+        canvas.framing[4:] = seen
+        if not np.allclose(seen, STRAIGHT):  # the person may be anywhere now, and was anywhere before
+            canvas.area[:] = (0, look.height, 0, look.width)
 
     def draw(self, pose: MouthPose = REST, seconds: float = 0.0) -> Picture:
         """The face with this mouth at ``seconds`` of its idle life; a view, valid until the next call."""
@@ -104,13 +117,14 @@ class MeshRenderer:
         _put_mouth(state, pose)
         _put_life(state, alive, pose)
         k = len(SHAPES)
-        state[k + POSE.yaw], state[k + POSE.pitch] = alive.yaw, alive.pitch + mood.pitch
+        yaw, pitch = self._turn
+        state[k + POSE.yaw], state[k + POSE.pitch] = alive.yaw + yaw, alive.pitch + mood.pitch + pitch
         state[k + POSE.roll] = alive.roll + mood.roll
         state[k + POSE.x], state[k + POSE.y], state[k + POSE.z] = alive.x, alive.y, alive.z
         state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y - VOR * mood.pitch
         state[k + POSE.breath] = alive.breath
         self._draw(self._rig, self._canvas, self._work, state)
-        return self._picture
+        return self._picture if self._overlay is None else self._overlay.over(self._picture)
 
     def outlines(self) -> tuple[Floats, Floats]:
         """Where the face's oval and the outer lips were in the picture drawn last, canvas pixels (n, 2) each."""
@@ -122,6 +136,13 @@ class MeshRenderer:
         """Draw an explicit state vector (shape weights in SHAPES' order, then ``rig.State``): for tests and sheets."""
         self._draw(self._rig, self._canvas, self._work, np.ascontiguousarray(state, np.float32))
         return self._picture
+
+
+def _dressed(stage: Stage, look: Look, scenery: Scenery) -> tuple[Canvas, Overlay | None]:
+    """A canvas of one's own with the background of the scenery, and the foreground to be laid over it."""
+    canvas = stage.canvas(backdrop(scenery, look.width, look.height))
+    front = scenery.foreground
+    return canvas, None if front is None else Overlay(front, look.width, look.height)
 
 
 def _resting(mood: Mood) -> Floats:

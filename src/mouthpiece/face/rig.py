@@ -98,7 +98,8 @@ class Canvas(NamedTuple):
     plate: Pixels  # (H, W) background
     pixels: Pixels  # (H, W) being drawn
     out: Bytes  # (3 H / 2, W) the I420 picture
-    framing: Floats  # (4,): canvas = framing[0] * scene + framing[1:3]; texels of the skin per scene pixel
+    framing: Floats  # (10,): canvas = framing[0] * scene + framing[1:3]; texels of the skin per scene pixel; then the
+    # camera, as the affine map of canvas points: x' = f[4] x + f[5] y + f[6], y' = f[7] x + f[8] y + f[9]
     area: Ints  # (4,): top, bottom, left, right of what can change, even
 
 

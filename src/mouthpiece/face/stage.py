@@ -20,6 +20,10 @@ REACH: Final = 30
 """Scene pixels that anything may move out of the matte at rest."""
 
 
+STRAIGHT: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""The camera's map that changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placing:
     """canvas = scale * scene + (x, y)."""
@@ -60,16 +64,23 @@ class Stage:
     framing: Floats
     area: Ints
 
-    def canvas(self) -> Canvas:
-        """A renderer's own canvas on this stage, showing the background."""
+    def canvas(self, plate: Pixels | None = None) -> Canvas:
+        """A renderer's own canvas on this stage, showing the background, or another one (packed, canvas size)."""
+        from mouthpiece.face.kernels import convert
+
+        out = self.background.copy()
+        if plate is not None:
+            height, width = plate.shape
+            convert(plate, out, np.array([0, height, 0, width], np.int32))
+        behind = self.plate if plate is None else plate
         return Canvas(
             skin=self.skin,
             atlas=self.atlas,
-            plate=self.plate,
-            pixels=self.plate.copy(),
-            out=self.background.copy(),
-            framing=self.framing,
-            area=self.area,
+            plate=behind,
+            pixels=behind.copy(),
+            out=out,
+            framing=self.framing.copy(),
+            area=self.area.copy(),
         )
 
 
@@ -97,7 +108,7 @@ def set_stage(pack: Pack, width: int, height: int) -> Stage:
         plate=plate,
         background=background,
         uv=np.ascontiguousarray(uv, np.float32),
-        framing=np.array([placing.scale, placing.x, placing.y, texels], np.float32),
+        framing=np.array([placing.scale, placing.x, placing.y, texels, *STRAIGHT], np.float32),
         area=_moving_area(pack.matte, width, height, placing),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mouthpiece.errors import MouthpieceError
+from mouthpiece.face.camera import Camera
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import Look, Pcm
 from mouthpiece.session.events import EndReason
@@ -63,7 +64,15 @@ class Over:
     frames: int
 
 
-SessionEvent = Speaking | Backlog | Command | Over
+@dataclass(frozen=True, slots=True)
+class NotDressed:
+    """A picture for a layer (background, foreground) that is not there, or is not the account's."""
+
+    layer: str
+    asset_id: str
+
+
+SessionEvent = NotDressed | Speaking | Backlog | Command | Over
 
 
 class LiveSession(Protocol):
@@ -106,6 +115,15 @@ class LiveSession(Protocol):
 
     def finish(self) -> None:
         """Play out what is queued, then end with DONE."""
+
+    def aim(self, camera: Camera, glide_s: float) -> None:
+        """Move the camera there within so many seconds; 0: at once."""
+
+    def dress(self, layer: str, asset_id: str) -> None:
+        """Another picture behind (``background``) or before the face (``foreground``); empty: its own, or none.
+
+        One that cannot be had is told by ``NotDressed``.
+        """
 
     def events(self) -> AsyncIterator[SessionEvent]:
         """What happens, in order, ending with ``Over``. One consumer."""

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mouthpiece.codec.base import VideoEncoder
-from mouthpiece.face.base import FaceRenderer
+from mouthpiece.face.base import Aimed, FaceRenderer
+from mouthpiece.face.camera import Camera
 from mouthpiece.live.stats import Stats
 from mouthpiece.media import EncodedPicture, MouthPose
 
@@ -32,6 +33,7 @@ class Stroke:
     sample: int
     due: float
     key: bool = False
+    camera: Camera | None = None  # None: as the look says, or as it was
 
 
 class Canvas:
@@ -57,6 +59,8 @@ class Canvas:
         started = time.thread_time()
         if self._renderer is None:
             self._renderer = self._make_renderer()
+        if stroke.camera is not None and isinstance(self._renderer, Aimed):
+            self._renderer.aim(stroke.camera)
         picture = self._renderer.draw(stroke.pose, stroke.seconds)
         drawn = time.thread_time()
         packet = self._tuned_encoder().encode(picture, stroke.sample, key=stroke.key)

@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from mouthpiece.face.camera import Camera, between, camera_of
 from mouthpiece.live.idle import IdleShare
 from mouthpiece.live.painter import Canvas, Easel, Painted, Stroke
 from mouthpiece.live.stats import Stats
-from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture
+from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture, Look
 from mouthpiece.session.events import Frame
 
 REST_BEFORE_SHARING: Final = SAMPLE_RATE // 2
 """Samples at rest after which a session asks for the shared face."""
+
+LONGEST_GLIDE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Costume:
+    """How a look is drawn: new canvases of one's own, and the shared face at rest."""
+
+    canvas: Callable[[], Canvas]
+    share: IdleShare
+
+
+@dataclass(slots=True)
+class Glide:
+    """A camera on its way; ``start`` is set at its first picture. Lengths in samples."""
+
+    origin: Camera
+    target: Camera
+    length: int
+    start: int | None = None
+
+    def at(self, sample: int) -> tuple[Camera, bool]:
+        """Where it is, and whether it has arrived."""
+        if self.start is None:
+            self.start = sample
+        done = sample - self.start
+        return between(self.origin, self.target, done / self.length if self.length else 1.0), done >= self.length
 
 
 class Outlet(Protocol):
@@ -35,11 +63,15 @@ class Pictures:
     """
 
     def __init__(
-        self, new_canvas: Callable[[], Canvas], share: IdleShare, easel: Easel, outlet: Outlet, stats: Stats
+        self, look: Look, costume: Callable[[Look], Costume], easel: Easel, outlet: Outlet, stats: Stats
     ) -> None:
-        self._new_canvas = new_canvas
-        self._canvas = new_canvas()
-        self._share = share
+        self._look = look
+        self._costume = costume
+        worn = costume(look)
+        self._new_canvas, self._share = worn.canvas, worn.share
+        self._canvas = self._new_canvas()
+        self._camera: Camera | None = None
+        self._glide: Glide | None = None
         self._easel = easel
         self._outlet = outlet
         self._stats = stats
@@ -66,9 +98,49 @@ class Pictures:
             self._rest_since = frame.sample
         if frame.hold:
             self._hold()
-        if self._own and not (frame.hold and not self._key):
+        moving = self._glide
+        if moving is not None:
+            self._pan(moving, frame.sample)
+        if self._own and (moving is not None or self._key or not frame.hold):
             self._paint(frame, due)
             self._share_if_rested(frame)
+
+    def aim(self, camera: Camera, glide_s: float) -> None:
+        """Move the camera there within so many seconds, 0: at once. The session draws for itself meanwhile."""
+        origin = self._camera or camera_of(self._look.camera)
+        self._glide = Glide(origin, camera, round(min(max(glide_s, 0.0), LONGEST_GLIDE_S) * SAMPLE_RATE))
+
+    @property
+    def look(self) -> Look:
+        """What is shown now, or will be when the camera has arrived."""
+        return self._look if self._glide is None else replace(self._look, camera=self._glide.target.values())
+
+    def dress(self, background: str, foreground: str) -> None:
+        """Other pictures behind and before the face, from a key frame on."""
+        self._wear(replace(self._look, background=background, foreground=foreground))
+        self._easel.discard(self._canvas)
+        bitrate, self._canvas = self._canvas.bitrate, self._new_canvas()
+        self._canvas.bitrate = bitrate
+        self._key = True
+
+    def _wear(self, look: Look) -> None:
+        """From now on this look: alone at first, then with those who look at the same."""
+        self._share.leave(self)
+        private, origin = self._share.private, self._share.origin
+        worn = self._costume(look)
+        if private:
+            worn.share.origin = origin
+        self._key = self._key or not self._own
+        self._look, self._new_canvas, self._share = look, worn.canvas, worn.share
+        self._own, self._joining, self._rest_since = True, False, None
+
+    def _pan(self, glide: Glide, sample: int) -> None:
+        self._camera, arrived = glide.at(sample)
+        self._wake()
+        self._rest_since = None
+        if arrived:
+            self._glide = None
+            self._wear(replace(self._look, camera=glide.target.values()))
 
     def want_key(self) -> None:
         """A viewer cannot decode."""
@@ -117,7 +189,7 @@ class Pictures:
 
     def _paint(self, frame: Frame, due: float) -> None:
         seconds = ((self._start - self._share.origin) * TICK + frame.sample) / SAMPLE_RATE
-        stroke = Stroke(frame.pose, seconds, frame.sample, due, key=self._key)
+        stroke = Stroke(frame.pose, seconds, frame.sample, due, self._key, self._camera)
         self._key = False
         self._easel.paint(self._canvas, stroke, lambda painted: self._painted(painted, stroke))
 

@@ -7,14 +7,15 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mouthpiece.errors import InvalidOffer, PeerConnectionLost
+from mouthpiece.errors import InvalidOffer, MouthpieceError, PeerConnectionLost
+from mouthpiece.face.camera import Camera
 from mouthpiece.lipsync.script import Script
-from mouthpiece.live.base import Backlog, Command, Over, SessionEvent, SessionSpec, Speaking
+from mouthpiece.live.base import Backlog, Command, NotDressed, Over, SessionEvent, SessionSpec, Speaking
 from mouthpiece.live.pictures import Pictures
 from mouthpiece.live.stats import Stats
-from mouthpiece.live.studio import Answer, Join, PlainSound, SoundEncoder
+from mouthpiece.live.studio import Answer, Join, PlainSound, Prepare, SoundEncoder
 from mouthpiece.live.visemes import CHANNEL, VisemeStream
 from mouthpiece.live.visitor import Visitor
 from mouthpiece.media import SAMPLE_RATE, TICK, EncodedPicture, Pcm
@@ -46,6 +47,7 @@ class Crew:
     pictures: Callable[[Session, VideoCodec], Pictures]  # what draws it, once its codec is known
     on_over: Callable[[Session], None]
     stats: Stats
+    prepare: Prepare  # loads what a look needs
 
 
 class Session:
@@ -70,6 +72,8 @@ class Session:
         self._over: Over | None = None
         self._closed = asyncio.Event()
         self._visemes = VisemeStream()
+        self._wardrobe: dict[str, str] = {}
+        self._dressing: asyncio.Task[None] | None = None
         self.microphone: Callable[[Pcm], None] | None = None
         """Who listens to the viewer's voice, if anybody."""
         self.on_played: Callable[[float], None] | None = None
@@ -159,6 +163,29 @@ class Session:
     def queued(self) -> int:
         """See ``LiveSession``."""
         return self._engine.queued
+
+    def aim(self, camera: Camera, glide_s: float) -> None:
+        """See ``LiveSession``."""
+        if self._pictures is not None:
+            self._pictures.aim(camera, glide_s)
+
+    def dress(self, layer: str, asset_id: str) -> None:
+        """See ``LiveSession``. Of several changes of one layer the last one counts."""
+        self._wardrobe[layer] = asset_id
+        if self._dressing is None or self._dressing.done():
+            self._dressing = asyncio.get_running_loop().create_task(self._dress())
+
+    async def _dress(self) -> None:
+        while self._wardrobe and self._pictures is not None and self._over is None:
+            layer, asset_id = self._wardrobe.popitem()
+            look = replace(self._pictures.look, **{layer: asset_id})  # type: ignore[arg-type]
+            try:
+                await self._crew.prepare(look, self._spec.account)
+            except MouthpieceError:
+                self._events.put_nowait(NotDressed(layer, asset_id))
+                continue
+            if self._over is None:
+                self._pictures.dress(look.background, look.foreground)
 
     async def events(self) -> AsyncIterator[SessionEvent]:
         """See ``LiveSession``."""

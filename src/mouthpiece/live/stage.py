@@ -11,13 +11,13 @@ from mouthpiece.errors import Draining, NoCapacity, PeerConnectionLost, RateLimi
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.idle import IdleShare
 from mouthpiece.live.painter import Canvas, Easel, Painter
-from mouthpiece.live.pictures import Pictures
+from mouthpiece.live.pictures import Costume, Pictures
 from mouthpiece.live.session import Crew, Session
 from mouthpiece.live.stats import Stats
 from mouthpiece.live.studio import Studio
 from mouthpiece.live.ticker import TICK_S, Ticker
 from mouthpiece.live.visitor import Visitor
-from mouthpiece.media import SAMPLE_RATE
+from mouthpiece.media import SAMPLE_RATE, Look
 from mouthpiece.session.engine import Engine, EngineConfig
 from mouthpiece.session.events import EndReason
 from mouthpiece.settings import LimitSettings, MediaSettings
@@ -81,7 +81,7 @@ class Stage:
     # --- live.base.Stage --------------------------------------------------------------------------------------------
     async def open(self, spec: SessionSpec) -> Session:
         """Begin a session; one that runs with the same token is taken over first, and its length goes on."""
-        await self._studio.prepare(spec.look)
+        await self._studio.prepare(spec.look, spec.account)
         self._studio.face(spec.look.face_id)  # a face that is not there fails here, before anybody is taken over
         if self._draining:
             raise self._refuse(Draining(retry_s=self._limits.retry_s))
@@ -89,7 +89,15 @@ class Stage:
         self._admit(spec.account)
         engine = Engine(self._rules(spec, elapsed_s), self._studio.lipsync())
         studio = self._studio
-        crew = Crew(studio.answer, studio.join, studio.sound(), self._pictures, self._on_over, self.stats)
+        crew = Crew(
+            answer=studio.answer,
+            join=studio.join,
+            sound=studio.sound(),
+            pictures=self._pictures,
+            on_over=self._on_over,
+            stats=self.stats,
+            prepare=studio.prepare,
+        )
         session = Session(spec, engine, crew)
         self._sessions[spec.session_id] = session
         self.stats.started += 1
@@ -224,25 +232,33 @@ class Stage:
         )
 
     def _pictures(self, session: Session, codec: VideoCodec) -> Pictures:
-        """What draws a session. Looks that start at a chosen picture live their own life and are not shared."""
-        spec, studio, easel = session.spec, self._studio, self._easel
+        """What draws a session."""
+        easel = self._easel
         assert easel is not None, "the stage was started"
-        face = studio.face(spec.look.face_id)
-        private = spec.session_id if spec.look.start_frame else None
+        return Pictures(
+            session.spec.look, lambda look: self._costume(session.spec, codec, look), easel, session, self.stats
+        )
+
+    def _costume(self, spec: SessionSpec, codec: VideoCodec, look: Look) -> Costume:
+        """How a look is drawn. Looks that start at a chosen picture live their own life and are not shared."""
+        studio, easel = self._studio, self._easel
+        assert easel is not None, "the stage was started"
+        face = studio.face(look.face_id)
+        private = spec.session_id if look.start_frame else None
 
         def canvas() -> Canvas:
             return Canvas(
-                lambda: face.renderer(spec.look),
-                lambda bitrate: studio.video(codec, spec.look, spec.fps, bitrate),
+                lambda: studio.renderer(face, look),
+                lambda bitrate: studio.video(codec, look, spec.fps, bitrate),
                 self._media.bitrate,
             )
 
-        share = self._shares.get((spec.look, codec, private))
+        share = self._shares.get((look, codec, private))
         if share is None:
-            share = IdleShare(canvas, lambda seconds: face.lively(spec.look, seconds), easel, self.stats)
+            share = IdleShare(canvas, lambda seconds: face.lively(look, seconds), easel, self.stats)
             share.private = private is not None
-            self._shares[(spec.look, codec, private)] = share
-        return Pictures(canvas, share, easel, session, self.stats)
+            self._shares[(look, codec, private)] = share
+        return Costume(canvas, share)
 
     # --- ending -----------------------------------------------------------------------------------------------------
     def _on_over(self, session: Session) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mouthpiece.codec.base import VideoEncoder
 from mouthpiece.errors import NoLiveKit
-from mouthpiece.face.base import Face
+from mouthpiece.face.base import Face, FaceRenderer
 from mouthpiece.lipsync.base import LipSync
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.media import EncodedSound, Look, Pcm
@@ -41,8 +41,16 @@ Answer = Callable[[str, PeerListener], Awaitable[tuple[Peer, str]]]
 """(offer SDP, listener) -> (peer, answer SDP). Raises InvalidOffer."""
 
 
-async def _nothing(_: Look) -> None:
+Prepare = Callable[[Look, str], Awaitable[None]]
+"""(look, account): loads what drawing it needs. Raises InvalidFace, NotReady, NotFound (its pictures)."""
+
+
+async def _nothing(_: Look, __: str) -> None:
     return
+
+
+def _plain(face: Face, look: Look) -> FaceRenderer:
+    return face.renderer(look)
 
 
 Join = Callable[[RoomTicket, RoomListener], Awaitable[RoomPeer]]
@@ -72,5 +80,6 @@ class Studio:
     sound: Callable[[], SoundEncoder]
     answer: Answer
     ledger: Ledger
-    prepare: Callable[[Look], Awaitable[None]] = _nothing  # loads what a look needs, raises InvalidFace, NotReady
+    prepare: Prepare = _nothing
+    renderer: Callable[[Face, Look], FaceRenderer] = _plain
     join: Join = no_rooms

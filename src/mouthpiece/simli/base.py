@@ -14,6 +14,7 @@ from mouthpiece.providers.rented import RentedVoices
 from mouthpiece.render.desk import RenderDesk
 from mouthpiece.settings import LimitSettings, LiveKitSettings
 from mouthpiece.simli.tokens import SessionTokens
+from mouthpiece.store.assets import Asset
 from mouthpiece.store.faces import FaceRecord
 from mouthpiece.store.history import SessionRecord
 
@@ -96,6 +97,33 @@ class Portraits(Protocol):
         ...
 
 
+class Assets(Protocol):
+    """Backgrounds and foregrounds of accounts; ``layer`` is ``background`` or ``foreground``."""
+
+    async def add(self, account: str, layer: str, data: bytes) -> Asset:
+        """Keep a picture file. Raises InvalidPortrait, BadInput, TooLarge."""
+        ...
+
+    async def all(self, account: str, layer: str) -> Sequence[Asset]:
+        """The account's, newest first."""
+        ...
+
+    async def owns(self, account: str, layer: str, asset_id: str) -> bool:
+        """Whether there is one, and it is the account's."""
+        ...
+
+    async def delete(self, account: str, layer: str, asset_id: str) -> None:
+        """Delete one. Raises NotFound."""
+
+    def link(self, asset: Asset, now: int) -> tuple[str, int]:
+        """A text that shows it to anybody, and until when (unix seconds)."""
+        ...
+
+    async def linked(self, link: str, now: float) -> bytes:
+        """The picture file, WebP. Raises NotFound, also when the link has ended."""
+        ...
+
+
 class History(Protocol):
     """Which sessions ran and run, on every server of the same database."""
 
@@ -123,8 +151,8 @@ class House:
     ``stage`` is where sessions run that are placed here; None: all are placed elsewhere.
     ``ice`` answers the ICE list for the host name by which the client reached us. ``draining``: the server is about
     to end and takes nothing new. ``worker_id``: the name of this process, for logs. ``clock`` gives unix seconds.
-    ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces; None in a worker, which
-    answers no HTTP.
+    ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces, ``assets`` what is
+    around them; None in a worker, which answers no HTTP.
     ``livekit``: the server of our own rooms. ``allow_hosts``: hosts that callers may have us connect to.
     ``salon`` is where voice agents are; None in a house without any.
     """
@@ -144,6 +172,7 @@ class House:
     clock: Callable[[], float]
     films: RenderDesk | None = None
     portraits: Portraits | None = None
+    assets: Assets | None = None
     voice: EspeakVoice | None = None
     rented: RentedVoices | None = None
     livekit: LiveKitSettings = field(default_factory=LiveKitSettings)

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from mouthpiece import errors
+from mouthpiece.face import camera
 from mouthpiece.lipsync.phones import TimedPhone
 from mouthpiece.lipsync.script import Script
 from mouthpiece.session.events import EndReason
@@ -88,6 +89,11 @@ class Camera:
         """Whether every number is finite."""
         return all(map(math.isfinite, (*self.values, self.glide_s or 0.0)))
 
+    @property
+    def camera(self) -> camera.Camera:
+        """The camera that the values mean."""
+        return camera.Camera(**dict(zip(_CAMERA_ORDER, self.values, strict=False)))
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -110,6 +116,7 @@ _PLAY_IMMEDIATE: Final = b"PLAY_IMMEDIATE"
 _CAMERA: Final = b"CAM_"
 _GLIDE: Final = b"LERP"
 _CAMERA_COUNTS: Final = (4, 7, 9)
+_CAMERA_ORDER: Final = ("pos_y", "pos_x", "pos_z", "zoom", "rot_x", "rot_y", "rot_z", "orbit_x", "orbit_y")
 _SIGNALS: Final[Mapping[str, ClientMessage]] = {"SKIP": Skip(), "DONE": Done()}
 MOST_PHONES: Final = 20_000
 """Phones and words in one script: some twenty minutes of speech."""
@@ -267,7 +274,7 @@ def notice(message: ClientMessage) -> str | None:
     """
     match message:
         case Camera():
-            return _NO_CAMERA if message.valid else _BAD_CAMERA
+            return None if message.valid else _BAD_CAMERA
         case Ground():
             return _ground_notice(message.layer, message.asset_id)
         case Unknown():
@@ -276,15 +283,17 @@ def notice(message: ClientMessage) -> str | None:
             return None
 
 
-_NO_CAMERA: Final = "Selected model does not support camera overrides"
 _BAD_CAMERA: Final = "Invalid camera override received"
 
 
 def _ground_notice(layer: Layer, asset_id: str | None) -> str | None:
     if asset_id is None:
         return f"Invalid {layer} message: expected {layer[0].upper()}G_ and a 36 character id"
-    if asset_id == NIL_ASSET:
-        return None  # its own is what it shows
+    return None
+
+
+def not_yours(layer: str, asset_id: str) -> str:
+    """The picture that was asked for cannot be had."""
     return f"{layer} {asset_id} is not one of your uploaded {layer}s"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from mouthpiece.errors import (
     NoCapacity,
     RateLimited,
 )
+from mouthpiece.face.camera import ORBIT_PITCH, ORBIT_YAW
 from mouthpiece.simli import messages, presets, schemas
 from mouthpiece.simli.base import Caller, FaceEntry, House, IceServer
 from mouthpiece.simli.tokens import SessionClaims, expiry
@@ -120,7 +122,9 @@ async def make_token(asked: schemas.TokenRequest, who: Caller, house: House) -> 
     face, emotion = await face_and_emotion(asked.faceId, who.account, house)
     await _admit(who.account, house)
     claims = _claims(asked, who, int(house.clock()), (face.face_id, emotion))
-    return schemas.TokenReply(session_token=house.tokens.make(claims), warnings=list(warnings(asked)) or None)
+    layers, dropped = await _layers(asked, who.account, house)
+    said = [*warnings(asked), *dropped]
+    return schemas.TokenReply(session_token=house.tokens.make(replace(claims, **layers)), warnings=said or None)  # type: ignore[arg-type]
 
 
 async def face_and_emotion(named: str, account: str, house: House) -> tuple[FaceEntry, str]:
@@ -164,21 +168,16 @@ def _claims(asked: schemas.TokenRequest, who: Caller, now: int, face: tuple[str,
         end_user=asked.sessionAggregator,
         position=(asked.avatar_position_x, asked.avatar_position_y),
         camera=() if camera is None else tuple(getattr(camera, name) for name in type(camera).model_fields),
-        background_id=None,  # nobody has uploads yet: whatever is asked for is dropped, with a warning
-        foreground_id=None,
     )
 
 
 def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     """What will not be quite as asked for, in words for people."""
-    said = [f"camera {what}; applied as is" for what in _camerafaults(asked.camera)]
-    if asked.camera is not None and asked.camera != schemas.CameraRequest():
-        said.append("the selected face does not support camera settings: they have no effect")
-    if (asked.avatar_position_x, asked.avatar_position_y) != (0.5, 1.0):
-        said.append("the selected face does not support avatar_position: it has no effect")
-    for layer, asset_id in (("background", asked.background_id), ("foreground", asked.foreground_id)):
-        if asset_id not in (None, messages.NIL_ASSET):
-            said.append(f"{layer} {asset_id} is not one of your uploaded {layer}s: dropped")
+    said = [f"camera {what}; applied as is" for what in _camera_faults(asked.camera)]
+    if asked.camera is not None:
+        for name, most in (("orbit_y_off", ORBIT_YAW), ("orbit_x_off", ORBIT_PITCH)):
+            if abs(getattr(asked.camera, name)) > most:
+                said.append(f"camera {name}: a portrait can be turned by {most:g} degrees; applied as that")
     for name, given, used in (
         ("maxSessionLength", asked.maxSessionLength, asked.max_length_s),
         ("maxIdleTime", asked.maxIdleTime, asked.max_idle_s),
@@ -188,7 +187,22 @@ def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     return said
 
 
-def _camerafaults(camera: schemas.CameraRequest | None) -> Sequence[str]:
+async def _layers(asked: schemas.TokenRequest, account: str, house: House) -> tuple[dict[str, str | None], list[str]]:
+    """The pictures that are theirs, and a warning for each that is not."""
+    kept: dict[str, str | None] = {}
+    said = []
+    for layer, asset_id in (("background", asked.background_id), ("foreground", asked.foreground_id)):
+        kept[f"{layer}_id"] = None
+        if asset_id in (None, "", messages.NIL_ASSET):
+            continue
+        if house.assets is not None and await house.assets.owns(account, layer, asset_id):
+            kept[f"{layer}_id"] = asset_id.lower()
+        else:
+            said.append(f"{layer} {asset_id} is not one of your uploaded {layer}s: dropped")
+    return kept, said
+
+
+def _camera_faults(camera: schemas.CameraRequest | None) -> Sequence[str]:
     if camera is None:
         return []
     faults = [

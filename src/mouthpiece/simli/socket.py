@@ -21,7 +21,7 @@ from mouthpiece import errors
 from mouthpiece.cluster import pipe
 from mouthpiece.cluster.base import SESSION_HEADER, Lease
 from mouthpiece.errors import MouthpieceError
-from mouthpiece.live.base import Backlog, Command, LiveSession, Over, SessionSpec, Speaking
+from mouthpiece.live.base import Backlog, Command, LiveSession, NotDressed, Over, SessionSpec, Speaking
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages as m
@@ -147,6 +147,10 @@ def session_spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpe
         width=claims.width,
         height=claims.height,
         start_frame=claims.start_frame,
+        position=claims.position,
+        camera=claims.camera,
+        background=claims.background_id or "",
+        foreground=claims.foreground_id or "",
     )
     return SessionSpec(
         session_id=session_id,
@@ -272,6 +276,8 @@ async def tell(wire: Line, session: LiveSession, obey: Act) -> Over:
                 await wire.send(m.speaking(on))
             case Backlog():
                 await wire.send(m.BACKLOG_FULL)
+            case NotDressed(layer, asset_id):
+                await wire.send(m.not_yours(layer, asset_id))
             case Command(message, reply):
                 if answer := obey(session, m.parse(message)):
                     cast("Callable[[str], None]", reply)(answer)
@@ -297,6 +303,10 @@ def act(session: LiveSession, message: m.ClientMessage) -> str | None:
             return m.pong(message)
         case m.Offer():
             return m.error(errors.InvalidOffer(reason="this session has its answer already"))
+        case m.Camera() if message.valid:
+            session.aim(message.camera, message.glide_s or 0.0)
+        case m.Ground(layer, str(asset_id)):
+            session.dress(layer, "" if asset_id == m.NIL_ASSET else asset_id.lower())
         case _:
             return m.notice(message)
     return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mouthpiece.settings import Settings
 from mouthpiece.store.agents import Agents
+from mouthpiece.store.assets import AssetStore
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.blobs import open_blobs
 from mouthpiece.store.conversations import Conversations
@@ -34,6 +35,7 @@ class Store:
     jobs: Jobs
     blobs: Blobs
     faces: FaceStore
+    assets: AssetStore
     fixed_keys: bool
 
     @classmethod
@@ -56,6 +58,7 @@ class Store:
             jobs=Jobs(database),
             blobs=blobs,
             faces=faces,
+            assets=AssetStore(database, blobs),
             fixed_keys=fixed,
         )
         try:

@@ -129,3 +129,16 @@ transcript_lines = Table(
     Column("said", Double, nullable=False),
     Column("interrupted", Boolean, nullable=False),
 )
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("layer", String(16), nullable=False),  # background or foreground
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created", Double, nullable=False),
+)
+Index(None, assets.c.account, assets.c.created)
