@@ -10,11 +10,8 @@ import math
 from dataclasses import astuple, dataclass, fields
 from typing import Final
 
-UNIT: Final = 0.1
-"""Canvas heights that one unit of position is."""
-
-DISTANCE: Final = 10.0
-"""Units from the camera to the person: 5 forward is twice as large."""
+DISTANCE: Final = 1.5
+"""Metres from the camera to the person: a usual distance of portraits. 1.5 further away is half as large."""
 
 LENS: Final = 2.5
 """Focal length of pan and tilt in canvas heights."""
@@ -29,7 +26,12 @@ SMALLEST, LARGEST = 0.05, 8.0
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Offsets: position in units (x right, y up, z forward), rotation and orbit in degrees, zoom as a factor."""
+    """Offsets, as simli-ai 2.1's ``CameraSetting`` has them.
+
+    ``pos_x`` and ``pos_y`` move the person right and down, in half canvas widths and heights; ``pos_z`` is how many
+    metres the camera backs away. ``rot_x`` tilts it up, ``rot_y`` pans it right, ``rot_z`` rolls it clockwise;
+    ``orbit_x`` and ``orbit_y`` take it over the head and round it: degrees. ``zoom`` is a factor.
+    """
 
     pos_x: float = 0.0
     pos_y: float = 0.0
@@ -68,13 +70,13 @@ def between(start: Camera, end: Camera, share: float) -> Camera:
 
 def view(camera: Camera, position: tuple[float, float], width: int, height: int) -> tuple[float, ...]:
     """The affine map of canvas points, x' = v0 x + v1 y + v2 and y' = v3 x + v4 y + v5, in canvas pixels."""
-    size = camera.zoom * DISTANCE / (DISTANCE - min(camera.pos_z, 0.9 * DISTANCE))
+    size = camera.zoom * DISTANCE / (DISTANCE + max(camera.pos_z, -0.9 * DISTANCE))
     size = min(max(size, SMALLEST), LARGEST)
     turn = math.radians(-camera.rot_z)
     a, b = size * math.cos(turn), size * math.sin(turn)
     pan, tilt = (math.tan(math.radians(_held(angle, WIDEST_PAN))) for angle in (camera.rot_y, camera.rot_x))
-    dx = (position[0] - 0.5) * width - camera.pos_x * UNIT * height - LENS * height * pan - width / 2
-    dy = (position[1] - 1.0) * height + camera.pos_y * UNIT * height + LENS * height * tilt - height / 2
+    dx = (position[0] - 0.5) * width + camera.pos_x * width / 2 - LENS * height * pan - width / 2
+    dy = (position[1] - 1.0) * height + camera.pos_y * height / 2 + LENS * height * tilt - height / 2
     return (a, -b, a * dx - b * dy + width / 2, b, a, b * dx + a * dy + height / 2)
 
 
