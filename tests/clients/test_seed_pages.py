@@ -79,10 +79,23 @@ def page(chrome: Browser, radio: bytes) -> Iterator[Page]:
     context.close()
 
 
+FAR_AWAY = f"""
+const [Socket, atOnce, sockets] = [window.WebSocket, window.fetch, []];
+window.WebSocket = class extends Socket {{ constructor(...rest) {{ super(...rest); sockets.push(this); }} }};
+window.fetch = async (url, ...rest) => {{
+  const waiting = () => sockets.some((one) => one.readyState === Socket.CONNECTING);
+  while (url === "{RADIO}" && waiting()) await new Promise((r) => setTimeout(r, 5));
+  return atOnce(url, ...rest);
+}};
+"""
+"""A radio on the internet answers after the decoder next door. The samples count on it: they send to it unasked."""
+
+
 def put(page: Page, server: Server, html: str, script: str) -> None:
     """Show a page of the server's own origin, which it does not have itself."""
     page.goto(f"{server.url}/healthz")
     page.set_content(html.replace('<script src="client.js"></script>', ""))
+    page.add_script_tag(content=FAR_AWAY)
     page.add_script_tag(content=script)
     page.add_script_tag(path=WATCH)
 
