@@ -159,6 +159,14 @@ async def test_a_bad_token_is_accepted_told_and_closed(front: Front, token: str)
         assert await rest(socket) == (["ERROR INVALID_SESSION_TOKEN"], 1008)
 
 
+async def test_a_refused_client_may_finish_its_offer_first(front: Front) -> None:
+    async with front.socket("nonsense") as socket:
+        told = asyncio.create_task(rest(socket))
+        assert not (await asyncio.wait({told}, timeout=0.2))[0], "its browser may still be making the offer"
+        await socket.send(OFFER)
+        assert await told == (["ERROR INVALID_SESSION_TOKEN"], 1008)
+
+
 async def test_an_expired_token_says_so(front: Front) -> None:
     async with front.socket(front.token(expires_at=1)) as socket:
         assert await rest(socket) == (["ERROR SESSION_TOKEN_EXPIRED"], 1008)

@@ -37,6 +37,9 @@ STRANGERS_PER_ADDRESS: Final = 32
 LEAVING_S: Final = 1.0
 """A client that hangs up closes its peer first and its socket a moment later; that is not worth an error."""
 
+OFFERING_S: Final = 1.0
+"""A refused client may finish its offer first: told to leave while it makes one, simli-client 3 hangs for ever."""
+
 _TOKEN_NAMES: Final = ("session_token", "compose_session_token")
 
 router = APIRouter()
@@ -86,9 +89,18 @@ async def _converse(wire: Wire, house: House) -> None:
 async def identify(wire: Wire, house: House) -> SessionClaims:
     """The claims of the token in the query, a header, or the first message. Raises Denied, RateLimited."""
     socket = wire.socket
+    origin = socket.headers.get("origin")
     token = next(filter(None, (socket.query_params.get(name) for name in _TOKEN_NAMES)), None)
-    token = token or socket.headers.get("session-token") or await _token_message(wire, house)
-    return open_token(token, socket.headers.get("origin"), house)
+    token = token or socket.headers.get("session-token")
+    if not token:
+        return open_token(await _token_message(wire, house), origin, house)
+    try:
+        return open_token(token, origin, house)
+    except errors.Denied:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OFFERING_S):
+                await wire.receive()
+        raise
 
 
 def open_token(token: str, origin: str | None, house: House) -> SessionClaims:
