@@ -175,7 +175,7 @@ async def see(track):
         mouth = grey[frame.height // 2 : frame.height * 7 // 8, frame.width // 4 : frame.width * 3 // 4]
         rows, columns = mouth.shape[0] // 12, mouth.shape[1] // 12
         small = mouth[: rows * 12, : columns * 12].reshape(12, rows, 12, columns).mean((1, 3))
-        RESULT["size"] = [frame.width, frame.height]
+        RESULT.setdefault("size", [frame.width, frame.height])  # the library ends a track with a black 2x2
         RESULT["seen"].append((time.monotonic(), small.ravel().round(2).tolist()))
 
 
