@@ -95,6 +95,7 @@ class SphinxEars:
         self._command = command or (sys.executable, "-m", "mouthpiece.providers.sphinx_helper")
         self._free: list[_Helper] = []
         self._all: set[_Helper] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(limit)
 
     async def take(self) -> _Helper:
@@ -105,7 +106,7 @@ class SphinxEars:
                 helper = self._free.pop()
                 if not helper.dead:
                     return helper
-                self._all.discard(helper)
+                self._retire(helper)
             helper = await _Helper.start(self._command)
         except BaseException:
             self._turns.release()
@@ -116,11 +117,16 @@ class SphinxEars:
     def give_back(self, helper: _Helper) -> None:
         """The utterance is over."""
         if helper.dead or helper.busy:
-            self._all.discard(helper)
-            helper.kill()
+            self._retire(helper)
         else:
             self._free.append(helper)
         self._turns.release()
+
+    def _retire(self, helper: _Helper) -> None:
+        self._all.discard(helper)
+        leaving = asyncio.create_task(helper.close(), name="ears-leaving")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     async def warm(self) -> None:
         """Have one helper ready. Raises Unavailable."""
@@ -130,7 +136,7 @@ class SphinxEars:
         """End the helpers. Idempotent."""
         helpers, self._all = self._all, set()
         self._free.clear()
-        await asyncio.gather(*(helper.close() for helper in helpers))
+        await asyncio.gather(*self._leaving, *(helper.close() for helper in helpers))
 
 
 class _Helper:
@@ -193,6 +199,6 @@ class _Helper:
     async def close(self) -> None:
         """End it, and wait for its end."""
         self.kill()
-        await self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
+        await self._process.wait()
