@@ -73,7 +73,8 @@ def test_every_segment_is_finished_once_and_interruptions_in_a_row_do_no_harm(
     assert not [text for text in result["warnings"] if "playback finished" in text], "no time ran out"
     for turn, (_, position, interrupted) in zip(turns, finished, strict=True):
         if interrupted:
-            assert 0 < position <= turn["interrupted_at"] - turn["began"]
+            asked_after = turn["interrupted_at"] - turn["began"]
+            assert 0 < position <= asked_after + 0.15, "it goes on until the request has travelled"
         else:
             assert position == pytest.approx(seconds, abs=0.05)
 

@@ -49,7 +49,10 @@ def order_of(account: str, request: Mapping[str, Any]) -> Order:
     """The inverse of ``Order.request``."""
     phones = tuple((int(sample), str(ipa)) for sample, ipa in request["phones"])
     words, exact = tuple(request["word_starts"]), bool(request.get("exact", False))
-    return Order(account, Look(**request["look"]), request["fps"], phones, words, exact)
+    look: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in request["look"].items()
+    }
+    return Order(account, Look(**look), request["fps"], phones, words, exact)
 
 
 def blob(destination: str, file: str) -> str:
