@@ -9,7 +9,7 @@ from mouthpiece.bench.server import KEY, Server, running
 from mouthpiece.bench.viewer import Plan, outcome, wait_for, watch
 
 FURTHER = 7
-BATCH = 8
+BATCH = 4
 
 
 def run(cycles: int, say: Callable[[str], None]) -> Report:
