@@ -81,7 +81,8 @@ class Look:
     ``width`` and ``height`` in pixels, even; ``seed`` starts the idle life; ``start_frame`` shifts it, so that the
     first idle picture is the chosen one. ``position``: where the middle of the avatar's lower edge stands, as shares of
     the canvas. ``camera``: the nine numbers of ``face.camera.Camera``, empty for its own framing. ``background`` and
-    ``foreground``: ids of pictures behind and before it, empty for its own background and for none.
+    ``foreground``: ids of pictures behind and before it, empty for its own background and for none. ``transparent``:
+    nothing is behind it, and every picture shows its opacity beside its colours, see ``picture_size``.
     """
 
     face_id: str
@@ -94,6 +95,12 @@ class Look:
     camera: tuple[float, ...] = ()
     background: str = ""
     foreground: str = ""
+    transparent: bool = False
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the pictures in pixels: the canvas, twice as wide where its opacity stands beside it."""
+        return (2 * self.width if self.transparent else self.width), self.height
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,10 @@ def _sample(flat: Pixels, width: Whole, u: Whole, v: Whole) -> np.uint64:
 
 @_inner
 def _lit(s: np.uint64, gain: np.float32) -> np.uint64:
-    """Scale the colour around black by ``gain`` in 0..1.12: beyond that a lane of legal video could overflow."""
+    """Scale the colour around black by ``gain`` in 0..1.12: beyond that a lane of legal video could overflow.
+
+    The A lane is full, so that mixing by opacity leaves the opacity of all that was drawn there.
+    """
     g = np.uint64(min(max(gain, np.float32(0)), np.float32(1.12)) * np.float32(128))
     scaled = (s & COLOUR_LANES) * g + HALF_GAIN
     if g <= np.uint64(128):
@@ -87,7 +90,7 @@ def _lit(s: np.uint64, gain: np.float32) -> np.uint64:
         t = ((scaled - (g - np.uint64(128)) * BLACK_LEVELS) >> SEVEN) & WIDE_LANES
         if (t & np.uint64(0x1FF)) > np.uint64(255):
             t = (t & ~np.uint64(0x1FF)) | np.uint64(255)
-    return t | (s & ALPHA_LANE)
+    return t | ALPHA_LANE
 
 
 @_inner

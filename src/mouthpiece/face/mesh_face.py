@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from mouthpiece.face.pack import Pack, read
 from mouthpiece.face.rig import POSE, POSE_SIZE, Canvas, Floats, Scratch
 from mouthpiece.face.scenery import Overlay, Scenery, backdrop
 from mouthpiece.face.stage import STRAIGHT, Stage, set_stage
+from mouthpiece.face.transparent import Matting, nobody
 from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
 
 MOUTH_WEIGHTS: Final = 10  # the first fields of MouthPose are the first rows of the basis
@@ -29,6 +31,9 @@ SHAPES: Final = (
 )
 ROW: Final = {name: k for k, name in enumerate(SHAPES)}
 TONGUE_UP, TONGUE_OUT = MOUTH_SHAPES.index("tongue_up"), MOUTH_SHAPES.index("tongue_out")
+
+Finish = Callable[[Picture], Picture]
+"""A step after drawing; its result is valid until its next call."""
 
 
 class MeshFace:
@@ -91,7 +96,9 @@ class MeshRenderer:
         self._mood = mood(look.emotion)
         self._rest = _resting(self._mood)
         self._state = self._rest.copy()
-        self._canvas, self._overlay = _dressed(stage, look, scenery or Scenery())
+        self._canvas, self._finish = _dressed(stage, look, scenery or Scenery())
+        self.retouch: Finish | None = None
+        """What is done to each picture of the face before anything is laid over it."""
         self._turn = (0.0, 0.0)
         self._work = _scratch(pack)
         self._work.uv[:] = stage.uv
@@ -124,7 +131,10 @@ class MeshRenderer:
         state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y - VOR * mood.pitch
         state[k + POSE.breath] = alive.breath
         self._draw(self._rig, self._canvas, self._work, state)
-        return self._picture if self._overlay is None else self._overlay.over(self._picture)
+        picture = self._picture if self.retouch is None else self.retouch(self._picture)
+        for step in self._finish:
+            picture = step(picture)
+        return picture
 
     def outlines(self) -> tuple[Floats, Floats]:
         """Where the face's oval and the outer lips were in the picture drawn last, canvas pixels (n, 2) each."""
@@ -138,11 +148,15 @@ class MeshRenderer:
         return self._picture
 
 
-def _dressed(stage: Stage, look: Look, scenery: Scenery) -> tuple[Canvas, Overlay | None]:
-    """A canvas of one's own with the background of the scenery, and the foreground to be laid over it."""
-    canvas = stage.canvas(backdrop(scenery, look.width, look.height))
-    front = scenery.foreground
-    return canvas, None if front is None else Overlay(front, look.width, look.height)
+def _dressed(stage: Stage, look: Look, scenery: Scenery) -> tuple[Canvas, Sequence[Finish]]:
+    """A canvas of one's own with what is behind the person, and what happens to each picture after it is drawn."""
+    size = look.width, look.height
+    canvas = stage.canvas(nobody(*size) if look.transparent else backdrop(scenery, *size))
+    overlay = None if scenery.foreground is None else Overlay(scenery.foreground, *size)
+    finish: list[Finish] = [] if overlay is None else [overlay.over]
+    if look.transparent:
+        finish.append(Matting(canvas.pixels, overlay).apply)
+    return canvas, finish
 
 
 def _resting(mood: Mood) -> Floats:

@@ -51,8 +51,10 @@ class Overlay:
         pixels = packed(layer[..., :3])
         self._out = np.zeros((height * 3 // 2, width), np.uint8)
         self._planes = []
-        for plane, (shift, half) in zip(_planes(self._out), ((0, False), (16, True), (32, True)), strict=True):
-            share = (layer[..., 3] / 255).astype(np.float32)
+        self.share = (layer[..., 3] / 255).astype(np.float32)
+        """How much of each pixel is foreground, (h, w), 0..1."""
+        for plane, (shift, half) in zip(planes(self._out), ((0, False), (16, True), (32, True)), strict=True):
+            share = self.share
             level = (((pixels >> np.uint64(shift)) & np.uint64(255)) * share).astype(np.float32)
             if half:
                 level, share = _halved(level), _halved(share)
@@ -68,7 +70,7 @@ class Overlay:
         return Picture(self._out)
 
 
-def _planes(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def planes(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """Views of Y, U and V of an I420 picture."""
     height, width = picture.shape[0] * 2 // 3, picture.shape[1]
     flat, quarter = picture.reshape(-1), height * width // 4
