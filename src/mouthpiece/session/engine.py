@@ -72,7 +72,7 @@ class Engine:
         self._line: Pcm = np.zeros(0, np.int16)
         self._real = 0  # samples at the head of the line that came from the client; the rest is padding
         self._padded = DOZE_AFTER  # zeros heard by the lip-sync engine since the last real sample
-        self._heard: list[tuple[int, Pcm, Cue]] = []  # entered the line in this tick, for the lip-sync engine
+        self._heard: list[tuple[int, Pcm, Cue]] = []  # entered the line since the last picture
         self._flow = _Flow(TICK + lipsync.lookahead)
         self._played = False  # between the two halves of a tick
         self._real_now = 0  # samples of the tick being played that came from the client
@@ -146,6 +146,7 @@ class Engine:
         if self._real:
             self._real = 0
             self._line = np.zeros(len(self._line), np.int16)
+            self._hear()
             self._mouth.interrupt()
         self._flow.reset()
         self._hush(self._now)
@@ -192,8 +193,9 @@ class Engine:
         out: list[Event] = []
         if self._played:
             self._played = False
-            self._hear()
-            self._picture(out, flowing=self._real_now > 0)
+            if self._picture_due():
+                self._hear()
+                self._picture(out, flowing=self._real_now > 0)
             self._now += TICK
             self._judge()
         return out + self._drain()
@@ -216,6 +218,7 @@ class Engine:
             self._padded += missing
 
     def _hear(self) -> None:
+        """What entered the line since the last picture, at once: each waking of the network has cold caches to fill."""
         for start, pcm, cue in self._heard:
             self._mouth.feed(start, pcm, cue)
         self._heard.clear()
@@ -253,9 +256,13 @@ class Engine:
             self._speaking = False
             self._news.append(Silent(sample))
 
+    def _picture_due(self) -> bool:
+        return frame_sample(self._frames, self._config.fps) < self._now + TICK
+
     def _picture(self, out: list[Event], *, flowing: bool) -> None:
         config = self._config
-        while (sample := frame_sample(self._frames, config.fps)) < self._now + TICK:
+        while self._picture_due():
+            sample = frame_sample(self._frames, config.fps)
             pose = self._mouth.at(sample)
             resting = pose == REST
             hold = resting and not (flowing or config.handle_silence or self._frames == 0)
