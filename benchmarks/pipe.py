@@ -58,7 +58,7 @@ def server(app: Starlette, **where: object) -> uvicorn.Server:
 async def worker(path: str) -> None:
     """The worker process."""
     duties = Duties(lambda: WorkerStatus(0.0))
-    await Worker(duties).serve(server(Starlette(routes=[WebSocketRoute("/", sink)]), uds=path))
+    await Worker().serve(server(Starlette(routes=[WebSocketRoute("/", sink)]), uds=path), duties)
 
 
 async def gateway(port: int, own: bool) -> None:

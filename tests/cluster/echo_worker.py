@@ -32,7 +32,11 @@ class Stage:
         self.load = 0.0
         self.accepting = True
         self.sockets: dict[str, WebSocket] = {}
-        self.worker = Worker(Duties(self.measure, self.drain, self.stop))
+        self.worker = Worker()
+
+    @property
+    def duties(self) -> Duties:
+        return Duties(self.measure, self.drain, self.stop, self.give_way)
 
     def measure(self) -> WorkerStatus:
         return WorkerStatus(self.load, frozenset(self.sockets), self.accepting)
@@ -44,6 +48,11 @@ class Stage:
         for socket in tuple(self.sockets.values()):
             await socket.send_text("STOP")
             await socket.close(1000)
+
+    async def give_way(self, session_id: str) -> float:
+        """Every session here has lasted for 12.5 s."""
+        await self.sockets[session_id].send_text("taken over")
+        return 12.5
 
     async def socket(self, socket: WebSocket) -> None:
         await socket.accept()
@@ -71,6 +80,9 @@ class Stage:
 
     async def obey(self, socket: WebSocket, words: list[str]) -> bool:
         match words:
+            case ["token", token_id]:
+                used_s = await self.worker.claim(socket.headers[SESSION_HEADER], token_id)
+                await socket.send_text(f"granted {used_s}")
             case ["load", load]:
                 self.load = float(load)
                 self.worker.changed()
@@ -124,7 +136,7 @@ async def main(path: str) -> None:
         ws_max_size=32 * 1024 * 1024,
         timeout_graceful_shutdown=1,
     )
-    await stage.worker.serve(uvicorn.Server(config))
+    await stage.worker.serve(uvicorn.Server(config), stage.duties)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,20 @@ def test_a_takeover_on_a_draining_worker_goes_elsewhere_and_leaves_the_older_to_
     assert book.place("s3", "t", 0.0).worker_id == second.worker_id
 
 
+def test_a_place_that_waits_for_its_token_takes_no_slot_before_it_is_known() -> None:
+    book = _book(2, Placement(max_sessions=1))
+    first = book.place("s1", None, 0.0, waiting=True)
+    second = book.place("s2", None, 0.0, waiting=True)
+    assert first.worker_id != second.worker_id
+    assert book.bind("s1", "t") is None
+    with pytest.raises(NoCapacity):
+        book.bind("s2", "another")
+    assert book.bind("s2", "t") == "s1", "the slot that its own token has"
+    book.release("s1")
+    with pytest.raises(NoCapacity):
+        book.place("s3", None, 0.0)
+
+
 def test_a_successor_is_not_draining() -> None:
     book = _book(1)
     book.drain("w0")
@@ -101,27 +115,39 @@ class Books(RuleBasedStateMachine):
         super().__init__()
         self.book = _book(2, Placement(max_sessions=4))
         self.placed: dict[str, str] = {}
+        self.waiting: set[str] = set()
         self.draining = False
 
-    @rule(session=ids, token=tokens)
-    def place(self, session: str, token: str | None) -> None:
-        before = set(self.placed)
+    @rule(session=ids, token=tokens, waiting=st.booleans())
+    def place(self, session: str, token: str | None, waiting: bool) -> None:
+        new = session not in self.placed
         try:
-            lease = self.book.place(session, token, 0.0)
+            lease = self.book.place(session, token, 0.0, waiting=waiting)
         except NoCapacity:
-            assert len(before) >= 4 or not any(info.ready for info in self.book.infos(0.0))
+            assert self._counted() >= 4 or not any(info.ready for info in self.book.infos(0.0))
             return
         except Draining:
             assert self.draining
             return
         assert self.placed.get(session, lease.worker_id) == lease.worker_id
+        if new and waiting and token is None:
+            self.waiting.add(session)
         self._sync()
 
     @rule(session=ids, token=st.sampled_from(["t1", "t2", "t3"]))
     def bind(self, session: str, token: str) -> None:
-        older = self.book.bind(session, token)
+        try:
+            older = self.book.bind(session, token)
+        except NoCapacity:
+            assert session in self.waiting
+            assert self._counted() >= 4
+            return
         assert older is None or older in self.placed
+        self.waiting.discard(session)
         self._sync()
+
+    def _counted(self) -> int:
+        return len(self.placed.keys() - self.waiting)
 
     @rule(session=ids)
     def release(self, session: str) -> None:
@@ -149,11 +175,13 @@ class Books(RuleBasedStateMachine):
     def _sync(self) -> None:
         found = {f"s{n}": self.book.find(f"s{n}") for n in range(6)}
         self.placed = {session: lease.worker_id for session, lease in found.items() if lease}
+        self.waiting &= self.placed.keys()
 
     @invariant()
     def counts_agree(self) -> None:
         infos = {info.worker_id: info.sessions for info in self.book.infos(0.0)}
-        assert sum(infos.values()) == len(self.placed) <= 4 + 1  # one more: taken over from a worker that drains
+        assert sum(infos.values()) == len(self.placed)
+        assert self._counted() <= 4 + 3  # more: their tokens, of which there are three, are used on another worker now
         for worker, count in infos.items():
             assert count == sum(at == worker for at in self.placed.values())
             assert self.book.left(worker) >= count

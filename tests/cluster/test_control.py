@@ -5,12 +5,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mouthpiece.cluster.base import WorkerStatus
-from mouthpiece.cluster.control import MAX_LINE, Drain, Message, Stop, decode, encode
+from mouthpiece.cluster.control import (
+    MAX_LINE,
+    Claimed,
+    Drain,
+    Granted,
+    Message,
+    Stop,
+    Yield,
+    Yielded,
+    decode,
+    encode,
+)
 
 _statuses = st.builds(
     WorkerStatus, st.integers(0, 20_000).map(lambda n: n / 10_000), st.frozensets(st.text()), st.booleans()
 )
-_messages = st.one_of(_statuses, st.builds(Drain, st.floats(0, 1e6)), st.just(Stop()))
+_seconds = st.floats(0, 1e6)
+_messages = st.one_of(
+    _statuses,
+    st.builds(Drain, _seconds),
+    st.just(Stop()),
+    st.builds(Claimed, st.text(), st.text()),
+    st.builds(Granted, st.text(), st.none() | _seconds),
+    st.builds(Yield, st.text()),
+    st.builds(Yielded, st.text(), _seconds),
+)
 
 
 @given(_messages)
@@ -35,6 +55,9 @@ def test_nonsense_is_refused(line: bytes) -> None:
         b"null",
         b'{"say":"jump"}',
         b'{"say":"status"}',
+        b'{"say":"yield"}',
+        b'{"say":"claimed","session_id":"s"}',
+        b'{"say":"granted","session_id":"s","used_s":"x"}',
         b'{"say":"status","load":"x","sessions":[],"accepting":1}',
     ],
 )

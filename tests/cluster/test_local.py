@@ -11,12 +11,13 @@ import pytest
 import uvloop
 from websockets.asyncio.client import unix_connect
 
-from mouthpiece.cluster.base import SESSION_HEADER, WorkerLost
+from mouthpiece.cluster.base import SESSION_HEADER, Lease, WorkerLost
+from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.child import Child
 from mouthpiece.cluster.local import LocalHost, Supervision
 from mouthpiece.errors import StartupError
 
-from .rigs import BRISK, ECHO, SocketActor, local_rig, until
+from .rigs import BRISK, ECHO, Rig, SocketActor, local_rig, until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -69,6 +70,46 @@ async def test_closing_lets_the_workers_say_goodbye_and_leaves_nothing_behind(lo
         assert actor.socket.close_code in (None, 1000)
         assert not any(_alive(pid) for pid in pids)
         assert not lease.address.parent.exists()
+
+
+async def waiting(rig: Rig, session_id: str) -> tuple[Lease, SocketActor]:
+    """A session that is placed before its token is known."""
+    lease = await rig.host.place(session_id, token_id=None, waiting=True)
+    actor = await rig.enter(lease)
+    assert isinstance(actor, SocketActor)
+    return lease, actor
+
+
+async def claim(actor: SocketActor, token_id: str) -> str:
+    await actor.socket.send(f"token {token_id}")
+    return str(await actor.socket.recv())
+
+
+async def test_a_token_that_comes_late_ends_its_session_on_another_worker_first(log: Path) -> None:
+    async with local_rig(log, rules=Placement(max_sessions=1)) as rig:
+        here, first = await waiting(rig, "s1")
+        there, second = await waiting(rig, "s2")
+        assert here.worker_id != there.worker_id
+        assert await claim(first, "same") == "granted 0.0"
+        assert await claim(second, "another") == "granted None", "there is one slot, and it is taken"
+        assert await claim(second, "same") == "granted 12.5", "what its session had played elsewhere"
+        assert await first.socket.recv() == "taken over"
+        assert rig.host.find("s1") is None
+        assert (await rig.host.place("s3", token_id="same")).worker_id == there.worker_id
+
+
+async def test_a_worker_that_dies_instead_of_making_way_holds_nobody_up(log: Path) -> None:
+    async with local_rig(log) as rig:
+        here, first = await waiting(rig, "s1")
+        _, second = await waiting(rig, "s2")
+        assert await claim(first, "same") == "granted 0.0"
+        pid = next(worker.pid for worker in rig.host.workers() if worker.worker_id == here.worker_id)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await second.socket.send("token same")
+        await until(lambda: rig.host.find("s1") is None)
+        os.kill(pid, signal.SIGKILL)
+        assert await second.socket.recv() == "granted 0.0"
 
 
 async def test_the_terminal_and_the_supervisor_do_not_reach_a_worker(log: Path) -> None:

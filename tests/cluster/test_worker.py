@@ -8,7 +8,18 @@ from contextlib import suppress
 import pytest
 
 from mouthpiece.cluster.base import WorkerStatus
-from mouthpiece.cluster.control import MAX_LINE, VARIABLE, Drain, Stop, decode, encode
+from mouthpiece.cluster.control import (
+    MAX_LINE,
+    VARIABLE,
+    Claimed,
+    Drain,
+    Granted,
+    Stop,
+    Yield,
+    Yielded,
+    decode,
+    encode,
+)
 from mouthpiece.cluster.worker import Duties, Worker
 from mouthpiece.errors import StartupError
 
@@ -75,8 +86,8 @@ async def test_it_reports_when_it_listens_and_when_something_changes_and_obeys(g
     duties = Duties(
         lambda: WorkerStatus(0.25, frozenset(sessions)), drain=lambda s: said.append(f"drain {s}"), stop=stop
     )
-    worker, server = Worker(duties), Server()
-    serving = asyncio.create_task(worker.serve(server))
+    worker, server = Worker(), Server()
+    serving = asyncio.create_task(worker.serve(server, duties))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await gateway.hear()
@@ -93,11 +104,38 @@ async def test_it_reports_when_it_listens_and_when_something_changes_and_obeys(g
     assert not server.force_exit
 
 
+async def test_a_session_that_waits_claims_its_token_and_one_whose_token_is_used_elsewhere_ends(
+    gateway: Gateway,
+) -> None:
+    ended: list[str] = []
+
+    async def give_way(session_id: str) -> float:
+        ended.append(session_id)
+        return 7.5
+
+    worker, server = Worker(), Server()
+    server.started = True
+    serving = asyncio.create_task(worker.serve(server, Duties(lambda: WorkerStatus(0.0), give_way=give_way)))
+    await gateway.hear()
+    claims = [asyncio.create_task(worker.claim(session, "the token")) for session in ("s1", "s2")]
+    assert [decode(await gateway.reader.readline()) for _ in range(2)] == [
+        Claimed("s1", "the token"),
+        Claimed("s2", "the token"),
+    ]
+    for answer in (Granted("s2", None), Granted("nobody", 1.0), Granted("s1", 3.25), Yield("s3")):
+        gateway.writer.write(encode(answer))
+    assert await asyncio.gather(*claims) == [3.25, None]
+    assert decode(await gateway.reader.readline()) == Yielded("s3", 7.5)
+    assert ended == ["s3"]
+    gateway.writer.write(encode(Stop()))
+    await serving
+
+
 async def test_it_ends_when_the_gateway_is_gone(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.started = True
     monkeypatch.setattr("mouthpiece.cluster.worker._LINGER_S", 3600.0)
-    serving = asyncio.create_task(Worker(Duties(lambda: WorkerStatus(0.0))).serve(server))
+    serving = asyncio.create_task(Worker().serve(server, Duties(lambda: WorkerStatus(0.0))))
     await gateway.hear()
     await gateway.close()
     await serving
@@ -113,7 +151,7 @@ async def test_one_that_cannot_measure_itself_ends_and_says_why(
     def broken() -> WorkerStatus:
         raise ZeroDivisionError("no frames")
 
-    await Worker(Duties(broken)).serve(server)
+    await Worker().serve(server, Duties(broken))
     assert server.should_exit
     assert "no frames" in caplog.text
 
@@ -121,4 +159,4 @@ async def test_one_that_cannot_measure_itself_ends_and_says_why(
 def test_without_a_gateway_there_is_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(StartupError, match="mouthpiece serve"):
-        Worker(Duties(lambda: WorkerStatus(0.0)))
+        Worker()

@@ -289,6 +289,22 @@ async def test_same_token_takes_over_one_slot_and_its_length_goes_on() -> None:
     assert len(peer.sounds) == pytest.approx(50, abs=2)
 
 
+async def test_a_length_goes_on_through_several_takeovers_here_and_elsewhere() -> None:
+    theatre = Theatre(LimitSettings(max_sessions=1))
+    await theatre.session(replace(SPEC, max_length_s=6.0, used_s=2.0))
+    for again in range(2):
+        theatre.run(1.0)
+        last, peer = await theatre.session(replace(SPEC, session_id=f"again {again}", max_length_s=6.0))
+    assert await theatre.stage.give_way("nobody") == 0.0
+    theatre.run(5.0)
+    assert (await told(last))[-1].reason is EndReason.MAX  # type: ignore[union-attr]
+    assert len(peer.sounds) == pytest.approx(100, abs=2)
+    third, _ = await theatre.session(replace(SPEC, used_s=2.0, max_length_s=6.0))
+    theatre.run(1.0)
+    assert await theatre.stage.give_way(SPEC.session_id) == pytest.approx(3.0, abs=0.05)
+    assert (await told(third))[-1].reason is EndReason.TAKEN_OVER  # type: ignore[union-attr]
+
+
 async def test_unknown_face_is_refused_and_takes_nobody_over(theatre: Theatre) -> None:
     running, _ = await theatre.session()
     with pytest.raises(InvalidFace):

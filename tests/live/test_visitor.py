@@ -111,6 +111,15 @@ async def test_a_full_stage_refuses_the_session_not_the_visitor(stage: Stage) ->
     assert seated.over is None, "the same token takes over"
 
 
+async def test_a_visitor_whose_token_is_used_elsewhere_before_it_sits_must_leave(stage: Stage) -> None:
+    visitor, _ = await stage.welcome("s1", "offer")
+    assert await stage.give_way("s1") == 0.0
+    with pytest.raises(PeerConnectionLost):
+        await stage.seat(SPEC)
+    assert isinstance(await visitor.gone(), PeerConnectionLost)
+    assert stage.running() == 0
+
+
 async def test_visitors_are_bounded(stage: Stage) -> None:
     waiting = [await stage.welcome(f"v{number}", "offer") for number in range(MAX_VISITORS)]
     with pytest.raises(NoCapacity):

@@ -1,6 +1,7 @@
-"""The contract as our own table of facts: every operation, its fields with their defaults, its parameters.
+"""The contract as our own tables of facts: operations, their fields with types and defaults, replies, messages.
 
-Read from the public API documents of Simli (v1, v2) and from what their clients send; words and order are ours.
+Read from the public API documents of Simli (v1, v2) and from what their clients send; words and order are ours. The
+rows of the list of operations are numbered; an alias has its operation's number.
 """
 
 from __future__ import annotations
@@ -9,31 +10,49 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
-class Required:
-    """The field has no default."""
+@dataclass(frozen=True)
+class Need:
+    """A field without a default; ``type`` in JSON Schema's words."""
+
+    type: str = "string"
 
 
-class Any:
-    """The field may be left away; what it then is, no document says."""
+@dataclass(frozen=True)
+class May:
+    """A field that may be left away; what it then is, no document says."""
+
+    type: str = "string"
 
 
-REQUIRED, ANY = Required(), Any()
+NEED, MAY = Need(), May()
 Fields = dict[str, object]
+"""Names to Need, May, or the default, whose type is the field's."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What clients read of a success: keys that are always there. ``many``: it is a bare array of such objects.
+
+    ``only``: clients fail on any other key.
+    """
+
+    keys: tuple[str, ...]
+    many: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Op:
-    """One HTTP operation. ``body``: JSON fields with their defaults; ``query``: parameters; ``ok``: its status.
+    """One HTTP operation. ``body``: its JSON fields; ``query``: its parameters; ``ok``: the status of a success."""
 
-    ``part``: the capability that it belongs to. A capability is served whole or not at all.
-    """
-
+    row: int
     method: str
     path: str
     body: Fields = field(default_factory=dict)
-    query: tuple[str, ...] = ()
+    query: Fields = field(default_factory=dict)
+    reply: Reply | None = None
     ok: int = 200
-    part: str = "core"
+    file: str | None = None  # the field of a form that holds a file
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -43,31 +62,33 @@ class Op:
 class Socket:
     """One WebSocket address. ``greeting``: how the first reply to an offer without any token begins."""
 
+    row: int
     path: str
     greeting: str
 
 
+# --- bodies --------------------------------------------------------------------------------------------------------
 V2_TOKEN: Final[Fields] = {
-    "faceId": REQUIRED,
-    "apiVersion": ANY,
-    "sessionAggregator": ANY,
+    "faceId": NEED,
+    "apiVersion": MAY,
+    "sessionAggregator": MAY,
     "handleSilence": True,
     "maxSessionLength": 3600,
     "maxIdleTime": 300,
     "startFrame": 0,
     "audioInputFormat": "pcm16",
-    "model": ANY,
+    "model": MAY,
     "streaming_width": 512,
     "streaming_height": 512,
     "avatar_position_x": 0.5,
     "avatar_position_y": 1.0,
-    "camera": ANY,
-    "background_id": ANY,
-    "foreground_id": ANY,
+    "camera": May("object"),
+    "background_id": MAY,
+    "foreground_id": MAY,
 }
 V1_TOKEN: Final[Fields] = {
-    "faceId": REQUIRED,
-    "apiKey": ANY,
+    "faceId": NEED,
+    "apiKey": MAY,
     "apiVersion": "v1",
     "isJPG": False,
     "syncAudio": False,
@@ -77,112 +98,232 @@ V1_TOKEN: Final[Fields] = {
     "maxSessionLength": 3600,
     "maxIdleTime": 300,
     "preloadAvatar": False,
-    "model": ANY,
+    "model": MAY,
 }
 FILM: Final[Fields] = {
-    "faceId": REQUIRED,
-    "audioBase64": REQUIRED,
-    "audioFormat": REQUIRED,
+    "faceId": NEED,
+    "audioBase64": NEED,
+    "audioFormat": NEED,
     "audioSampleRate": 16_000,
     "audioChannelCount": 1,
     "videoStartingFrame": 0,
 }
-OFFER: Final[Fields] = {"sdp": REQUIRED, "type": REQUIRED, "video_transform": ANY}
+OFFER: Final[Fields] = {"sdp": NEED, "type": NEED, "video_transform": MAY}
+AGENT_UPDATE: Final[Fields] = {
+    **dict.fromkeys(("face_id", "name", "first_message", "prompt", "voice_provider", "voice_id", "voice_model"), MAY),
+    **dict.fromkeys(("language", "emotion", "llm_model", "llm_endpoint", "llm_provider"), MAY),
+    **dict.fromkeys(("max_idle_time", "max_session_length"), May("integer")),
+}
+AGENT: Final[Fields] = {
+    **AGENT_UPDATE,
+    "face_id": NEED,
+    "name": "Untitled Agent",
+    "max_idle_time": 300,
+    "max_session_length": 3600,
+}
+AUTO_TOKEN: Final[Fields] = {
+    "simliAPIKey": MAY,
+    "expiryStamp": -1,
+    "llmAPIKey": "",
+    "ttsAPIKey": "",
+    "createTranscript": False,
+    "originAllowList": [],
+}
+START: Final[Fields] = {
+    "apiKey": MAY,
+    "faceId": "tmp9i8bbq7c",
+    "ttsProvider": "Cartesia",
+    "ttsAPIKey": MAY,
+    "ttsModel": "sonic-turbo-2025-03-07",
+    "voiceId": "a167e0f3-df7e-4d52-a9c3-f949145efdab",
+    "systemPrompt": MAY,
+    "firstMessage": MAY,
+    "maxSessionLength": 3600,
+    "maxIdleTime": 300,
+    "language": "en",
+    "customLLMConfig": May("object"),
+    "llmConfig": May("object"),
+    "createTranscript": May("boolean"),
+    "model": MAY,
+}
+ROOM: Final[Fields] = {"session_token": NEED, "livekit_token": NEED, "livekit_url": NEED}
+TEXT: Final[Fields] = {
+    "faceId": NEED,
+    "simliAPIKey": MAY,
+    "ttsAPIKey": MAY,
+    "user_id": "",
+    "requestBody": Need("object"),
+}
+STARTED: Final[Fields] = {"redirect": False}
 
+# --- replies -------------------------------------------------------------------------------------------------------
+TOKEN_REPLY: Final = Reply(("session_token",))
+ICE_REPLY: Final = Reply(("urls",), many=True, only=("urls", "username", "credential"))
+FILM_REPLY: Final = Reply(("hls_url", "mp4_url"))
+FACE_REPLY: Final = Reply(
+    ("id", "owner_id", "simli_version", "created_at", "updated_at", "face_id", "faceId", "face_name", "name"), many=True
+)
+MADE_REPLY: Final = Reply(("face_id", "faceId", "character_uid", "id", "request_id", "message", "warnings"))
+STATUS_REPLY: Final = Reply(("face_id", "status", "state", "progress", "queue_position", "message"))
+ASSET_REPLY: Final = Reply(("id", "size_bytes", "url", "url_expires_at"))
+ASSETS_REPLY: Final = Reply(ASSET_REPLY.keys, many=True)
+ROOM_REPLY: Final = Reply(("status", "session_id", "destination"))
+ANSWER_REPLY: Final = Reply(("sdp", "type"), only=("sdp", "type"))
+AUTO_TOKEN_REPLY: Final = Reply(("token", "session_token"))
+START_REPLY: Final = Reply(("roomUrl", "sessionId", "session_id", "status"))
+TRANSCRIPT_REPLY: Final = Reply(("sessionId", "transcript"))
+AGENT_KEYS: Final = ("id", *AGENT, "owner_id", "simli_version", "created_at", "updated_at")
+AGENT_REPLY: Final = Reply(AGENT_KEYS, only=AGENT_KEYS)
+AGENTS_REPLY: Final = Reply(AGENT_KEYS, many=True, only=AGENT_KEYS)
+
+# --- operations ----------------------------------------------------------------------------------------------------
 OPERATIONS: Final = (
     # v2
-    Op("GET", "/compose/ice"),
-    Op("POST", "/compose/token", V2_TOKEN),
-    Op("POST", "/static/audio", FILM),
-    Op("GET", "/static/hls/{destination}/{file}"),
-    Op("GET", "/static/mp4/{destination}/{file}"),
-    Op("GET", "/faces"),
-    Op("GET", "/history/sessions", query=("start", "end", "startTime", "endTime")),
-    Op("GET", "/ratelimiter/sessions"),
-    Op("POST", "/faces/trinity", query=("gsVersion", "face_name"), part="faces"),
-    Op("POST", "/faces/trinity/preprocess", query=("retry",), part="faces"),
-    Op("GET", "/faces/trinity/generation_status", query=("face_id",), part="faces"),
-    Op("DELETE", "/faces/trinity/{id}", ok=204, part="faces"),
-    Op("POST", "/faces/legacy", query=("characterVersion", "face_name"), part="faces"),
-    Op("GET", "/faces/legacy/generation_status", query=("face_id",), part="faces"),
-    Op("DELETE", "/faces/legacy/{id}", ok=204, part="faces"),
-    Op("POST", "/generateFaceID", query=("face_name",), part="faces"),
-    Op("POST", "/getRequestStatus", query=("face_id",), part="faces"),
-    Op("POST", "/assets/backgrounds", ok=201, part="assets"),
-    Op("GET", "/assets/backgrounds", part="assets"),
-    Op("DELETE", "/assets/backgrounds/{id}", ok=204, part="assets"),
-    Op("POST", "/assets/foregrounds", ok=201, part="assets"),
-    Op("GET", "/assets/foregrounds", part="assets"),
-    Op("DELETE", "/assets/foregrounds/{id}", ok=204, part="assets"),
-    Op("POST", "/integrations/livekit/agents", part="livekit"),
-    Op("POST", "/StartLivekitAgentsSession", part="livekit"),
-    Op("POST", "/auto/token", part="agents"),
-    Op("POST", "/auto/start/configurable", part="agents"),
-    Op("GET", "/auto/start/{agent_id}/{session_token}", query=("redirect",), part="agents"),
-    Op("GET", "/auto/start/{agent_id}", query=("redirect",), part="agents"),
-    Op("POST", "/auto/start/{agent_id}", query=("redirect",), part="agents"),
-    Op("GET", "/auto/transcript/{session_id}", part="agents"),
-    Op("POST", "/auto/agent", ok=201, part="agents"),
-    Op("GET", "/auto/agents", part="agents"),
-    Op("GET", "/auto/agent/{id}", part="agents"),
-    Op("PUT", "/auto/agent/{id}", part="agents"),
-    Op("DELETE", "/auto/agent/{id}", ok=204, part="agents"),
-    Op("GET", "/api/v1/ice-servers", query=("token",), part="polyai"),
-    # v1
-    Op("POST", "/startAudioToVideoSession", V1_TOKEN),
-    Op("POST", "/startAudioVideoSession", V1_TOKEN),
-    Op("POST", "/getIceServers", {"apiKey": ANY}),
-    Op("GET", "/getIceServers"),
-    Op("POST", "/startWebRTCSession", OFFER),
-    Op("POST", "/StartWebRTCSession", OFFER),
+    Op(1, "GET", "/compose/ice", reply=ICE_REPLY),
+    Op(2, "POST", "/compose/token", V2_TOKEN, reply=TOKEN_REPLY),
+    Op(3, "POST", "/static/audio", FILM, reply=FILM_REPLY),
+    Op(4, "GET", "/static/hls/{destination}/{file}"),
+    Op(5, "GET", "/static/mp4/{destination}/{file}"),
     Op(
+        6,
         "POST",
-        "/textToVideoStream",
-        {"faceId": REQUIRED, "simliAPIKey": ANY, "ttsAPIKey": ANY, "user_id": "", "requestBody": REQUIRED},
+        "/faces/trinity",
+        query={"gsVersion": "GSA_1.0", "face_name": "untitled_avatar"},
+        reply=MADE_REPLY,
+        file="image",
     ),
-    Op("POST", "/audioToVideoStream", {**FILM, "simliAPIKey": ANY}),
-    Op("POST", "/audioToVideo", {**FILM, "simliAPIKey": ANY}),
-    Op("GET", "/hls/{destination}/{file}"),
-    Op("GET", "/mp4/{destination}/{file}"),
-    Op("POST", "/createE2ESessionToken", part="agents"),
-    Op("POST", "/startE2ESession", part="agents"),
-    Op("GET", "/session/{agent_id}/{session_token}", query=("redirect",), part="agents"),
-    Op("GET", "/session/{agent_id}", query=("redirect",), part="agents"),
-    Op("GET", "/getE2ETranscript/{session_id}", part="agents"),
-    Op("POST", "/agent", ok=201, part="agents"),
-    Op("GET", "/agents", part="agents"),
-    Op("GET", "/agent/{id}", part="agents"),
-    Op("PUT", "/agent/{id}", part="agents"),
-    Op("DELETE", "/agent/{id}", ok=204, part="agents"),
+    Op(7, "POST", "/faces/trinity/preprocess", query={"retry": False}, file="image"),
+    Op(8, "GET", "/faces/trinity/generation_status", query={"face_id": MAY}, reply=STATUS_REPLY),
+    Op(9, "DELETE", "/faces/trinity/{id}", ok=204),
+    Op(10, "GET", "/faces", reply=FACE_REPLY),
+    Op(
+        11,
+        "POST",
+        "/faces/legacy",
+        query={"characterVersion": "1.5", "face_name": "untitled_avatar"},
+        reply=MADE_REPLY,
+        file="image",
+    ),
+    Op(12, "GET", "/faces/legacy/generation_status", query={"face_id": MAY}, reply=STATUS_REPLY),
+    Op(13, "DELETE", "/faces/legacy/{id}", ok=204),
+    Op(14, "POST", "/integrations/livekit/agents", ROOM, reply=ROOM_REPLY),
+    Op(
+        15,
+        "GET",
+        "/history/sessions",
+        query=dict.fromkeys(("start", "end", "startTime", "endTime"), May("number")),
+        reply=Reply(("sessions",)),
+    ),
+    Op(16, "GET", "/ratelimiter/sessions", reply=Reply(("currentUsage",))),
+    Op(17, "POST", "/auto/token", AUTO_TOKEN, reply=AUTO_TOKEN_REPLY),
+    Op(18, "POST", "/auto/start/configurable", START, reply=START_REPLY),
+    Op(19, "GET", "/auto/start/{agent_id}/{session_token}", query=STARTED, reply=START_REPLY),
+    Op(20, "GET", "/auto/start/{agent_id}", query=STARTED, reply=START_REPLY),
+    Op(21, "POST", "/auto/start/{agent_id}", query=STARTED, reply=START_REPLY),
+    Op(22, "GET", "/auto/transcript/{session_id}", query={"session_id": MAY}, reply=TRANSCRIPT_REPLY),
+    Op(23, "POST", "/auto/agent", AGENT, reply=AGENT_REPLY, ok=201),
+    Op(24, "GET", "/auto/agents", reply=AGENTS_REPLY),
+    Op(25, "GET", "/auto/agent/{id}", reply=AGENT_REPLY),
+    Op(26, "PUT", "/auto/agent/{id}", AGENT_UPDATE, reply=AGENT_REPLY),
+    Op(27, "DELETE", "/auto/agent/{id}", ok=204),
+    Op(28, "POST", "/assets/{kind}", reply=ASSET_REPLY, ok=201, file="image"),
+    Op(29, "GET", "/assets/{kind}", reply=ASSETS_REPLY),
+    Op(30, "DELETE", "/assets/{kind}/{id}", ok=204),
+    # v1
+    Op(35, "POST", "/startAudioToVideoSession", V1_TOKEN, reply=TOKEN_REPLY),
+    Op(35, "POST", "/startAudioVideoSession", V1_TOKEN, reply=TOKEN_REPLY),
+    Op(36, "POST", "/getIceServers", {"apiKey": MAY}, reply=ICE_REPLY),
+    Op(37, "GET", "/getIceServers", reply=ICE_REPLY),
+    Op(38, "POST", "/startWebRTCSession", OFFER, reply=ANSWER_REPLY),
+    Op(38, "POST", "/StartWebRTCSession", OFFER, reply=ANSWER_REPLY),
+    Op(41, "POST", "/StartLivekitAgentsSession", ROOM, reply=ROOM_REPLY),
+    Op(42, "POST", "/createE2ESessionToken", AUTO_TOKEN, reply=AUTO_TOKEN_REPLY),
+    Op(43, "POST", "/startE2ESession", START, reply=START_REPLY),
+    Op(44, "GET", "/session/{agent_id}/{session_token}", query=STARTED, reply=START_REPLY),
+    Op(45, "GET", "/session/{agent_id}", query=STARTED, reply=START_REPLY),
+    Op(46, "GET", "/getE2ETranscript/{session_id}", query={"sessionId": MAY}, reply=TRANSCRIPT_REPLY),
+    Op(47, "POST", "/generateFaceID", query={"face_name": "untitled_avatar"}, reply=MADE_REPLY, file="image"),
+    Op(48, "POST", "/getRequestStatus", query={"face_id": MAY}, reply=STATUS_REPLY),
+    Op(49, "POST", "/agent", AGENT, reply=AGENT_REPLY, ok=201),
+    Op(50, "GET", "/agents", reply=AGENTS_REPLY),
+    Op(51, "GET", "/agent/{id}", reply=AGENT_REPLY),
+    Op(52, "PUT", "/agent/{id}", AGENT_UPDATE, reply=AGENT_REPLY),
+    Op(53, "DELETE", "/agent/{id}", ok=204),
+    Op(54, "POST", "/textToVideoStream", TEXT, reply=FILM_REPLY),
+    Op(55, "POST", "/audioToVideoStream", {**FILM, "simliAPIKey": MAY}, reply=FILM_REPLY),
+    Op(56, "GET", "/hls/{destination}/{file}"),
+    Op(57, "GET", "/mp4/{destination}/{file}"),
     # v1 extras
-    Op("GET", "/health"),
-    Op("GET", "/generalHealth"),
-    Op("GET", "/ping"),
-    Op("GET", "/available_sessions"),
-    Op("GET", "/available-sessions"),
-    Op("POST", "/isSessionAvailable"),
-    Op("GET", "/getPossibleFaceIDs"),
+    Op(58, "POST", "/audioToVideo", {**FILM, "simliAPIKey": MAY}, reply=FILM_REPLY),
+    Op(60, "GET", "/health"),
+    Op(61, "GET", "/generalHealth"),
+    Op(62, "GET", "/ping"),
+    Op(63, "GET", "/available_sessions"),
+    Op(64, "GET", "/available-sessions"),
+    Op(65, "GET", "/WebRTC", ok=307),
+    Op(67, "GET", "/getPossibleFaceIDs"),
+    Op(69, "POST", "/isSessionAvailable"),
 )
 
 SOCKETS: Final = (
-    Socket("/compose/webrtc/p2p", "ERROR INVALID_SESSION_TOKEN"),
-    Socket("/compose/webrtc/peer_to_peer", "ERROR INVALID_SESSION_TOKEN"),
-    Socket("/peer-to-peer", "ERROR INVALID_SESSION_TOKEN"),
-    Socket("/compose/webrtc/livekit", "ERROR INVALID_SESSION_TOKEN"),
-    Socket("/startWebRTCSession", "ACK"),
-    Socket("/StartWebRTCSession", "ACK"),
+    Socket(31, "/compose/webrtc/p2p", "ERROR INVALID_SESSION_TOKEN"),
+    Socket(32, "/compose/webrtc/peer_to_peer", "ERROR INVALID_SESSION_TOKEN"),
+    Socket(33, "/peer-to-peer", "ERROR INVALID_SESSION_TOKEN"),
+    Socket(34, "/compose/webrtc/livekit", "ERROR INVALID_SESSION_TOKEN"),
+    Socket(39, "/startWebRTCSession", "ACK"),
+    Socket(39, "/StartWebRTCSession", "ACK"),
+    Socket(40, "/StartWebRTCSessionLivekit", "ERROR LIVEKIT_NOT_CONFIGURED error: "),
 )
+
+LEFT_OUT: Final = {66: "/WebRTC/client.js", 68: "/getPossibleVoiceIDs", 70: "/startSession", 71: "/LipsyncStream"}
+"""Optional operations that no surviving document describes: what they would answer would be a pretence."""
+
+ELSEWHERE: Final = {
+    59: "tests/web/test_page.py",  # GET /: our own page
+    77: "tests/transport/test_livekit.py",  # signalling: a LiveKit server beside us
+    78: "tests/integrations/test_livekit.py",  # the face of an agent in its room
+    79: "tests/providers/test_chat.py",  # the language model that we ask
+}
+"""Operations that are no route of this table's server, and where they are tested."""
+
+POLYAI: Final = frozenset(range(72, 77))
+"""The rows of PolyAI's gateway."""
+
+# --- messages ------------------------------------------------------------------------------------------------------
+CLIENT_WORDS: Final[dict[str | bytes, str]] = {
+    "SKIP": "Skip",
+    b"SKIP": "Skip",
+    "DONE": "Done",
+    b"DONE": "Done",
+    "ping": "Ping",
+    "ping 1732500000.125": "Ping",
+    b"PLAY_IMMEDIATE\x01\x02": "PlayImmediate",
+    b"\x01\x02": "Audio",
+    b"CAM_" + bytes(16): "Camera",
+    b"CAM_" + bytes(28): "Camera",
+    b"CAM_" + bytes(36): "Camera",
+    b"CAM_" + bytes(36) + b"LERP" + bytes(4): "Camera",
+    b"CAM_" + bytes(20): "Audio",
+    "BG_00000000-0000-0000-0000-000000000000": "Ground",
+    "FG_00000000-0000-0000-0000-000000000000": "Ground",
+    '{"type":"offer","sdp":"v=0"}': "Offer",
+    '{"sdp":"v=0","type":"offer"}': "Offer",
+}
+"""What clients send, and what it is taken for."""
+
+SERVER_WORDS: Final = ("START", "STOP", "SPEAK", "SILENT")
+"""What the sockets of every generation say."""
 
 VOICES: Final[dict[str, Fields]] = {
     "ElevenLabs": {
         "text": "Hello world",
         "voiceName": "21m00Tcm4TlvDq8ikWAM",
-        "voice_settings": ANY,
+        "voice_settings": May("object"),
         "model_id": "eleven_turbo_v2_5",
     },
     "PlayHT": {
-        "text": REQUIRED,
-        "voice": REQUIRED,
+        "text": NEED,
+        "voice": NEED,
         "quality": "draft",
         "output_format": "mp3",
         "speed": 1,
@@ -194,7 +335,7 @@ VOICES: Final[dict[str, Fields]] = {
         "text_guidance": 1,
     },
     "Cartesia": {
-        "text": REQUIRED,
+        "text": NEED,
         "voice_id": "a167e0f3-df7e-4d52-a9c3-f949145efdab",
         "model_id": "sonic-turbo-2025-03-07",
     },

@@ -1,20 +1,26 @@
 """Where the documents and the clients contradict each other: what this server does, one test for each row.
 
-The rows are numbered as in our own list of contradictions. Rows that are answered by a whole client (9, 30, 31) or by a
-capability with tests of its own (18, 26, 32) are tested there.
+The rows are numbered as in our own list of contradictions.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import struct
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.simli.conftest import KEY, OFFER, Front, rest, said
 from tests.spec.test_operations import served
+from tests.support.environments import npm_package
+from tests.support.portraits import picture
+from tests.support.seeds import between, code_blocks, seed
+from tests.support.troupe import TwinTroupe
 from tests.support.twin import ANSWER
 
 from mouthpiece import errors
@@ -36,9 +42,15 @@ async def test_row_1_three_addresses_one_socket(front: Front, path: str) -> None
         assert json.loads(await said(socket)) == {"sdp": ANSWER, "type": "answer"}
 
 
-@pytest.mark.parametrize("name", ["session_token", "compose_session_token"])
-async def test_row_2_the_token_has_two_names_in_the_query(front: Front, name: str) -> None:
-    async with front.socket(None, f"/peer-to-peer?{name}={front.token()}") as socket:
+@pytest.mark.parametrize("path", ["/compose/webrtc/p2p", "/peer-to-peer"])
+@pytest.mark.parametrize("name", ["session_token", "compose_session_token", "header", "message"])
+async def test_row_2_the_token_has_two_names_in_the_query_and_two_more_ways(front: Front, path: str, name: str) -> None:
+    token = front.token()
+    query = f"?{name}={token}" if name.endswith("token") else ""
+    headers = {"session-token": token} if name == "header" else {}
+    async with front.socket(None, path + query, additional_headers=headers) as socket:
+        if name == "message":
+            await socket.send(token)
         await socket.send(OFFER)
         assert json.loads(await said(socket))["type"] == "answer"
 
@@ -69,21 +81,31 @@ async def test_row_6_there_is_no_smallest_piece(front: Front, size: int) -> None
         assert await session.heard(1) == [("audio", bytes(size))]
 
 
-async def test_rows_7_and_8_v1_says_ack_twice_and_no_json_but_the_answer(front: Front) -> None:
+async def v1_session(front: Front) -> list[str]:
+    """Everything that a v1 socket says from the offer to the end."""
     async with front.socket(None, V1) as socket:
         await socket.send(OFFER)
         first = [await said(socket) for _ in range(2)]
         await socket.send(front.token())
         heard = [*first, *[await said(socket) for _ in range(2)]]
+        await socket.send("ping 1")
+        heard.append(await said(socket))
         session = front.stage.opened[-1]
         session.say(Speaking(True), Speaking(False))
         session.end(EndReason.MAX)
-        heard += (await rest(socket))[0]
-    assert [text for text in heard if not text.startswith("{")] == ["ACK", "ACK", "START", "SPEAK", "SILENT", "STOP"]
+        return heard + (await rest(socket))[0]
+
+
+async def test_row_7_v1_says_its_eight_words_and_no_json_but_the_answer(front: Front) -> None:
+    heard = await v1_session(front)
+    words = ["ACK", "ACK", "START", "pong 1", "SPEAK", "SILENT", "STOP"]
+    assert [text for text in heard if not text.startswith("{")] == words
     assert [list(json.loads(text)) for text in heard if text.startswith("{")] == [["sdp", "type"]]
 
 
-async def test_row_8_v2_answers_once_and_without_ack(front: Front) -> None:
+async def test_row_8_v1_replies_twice_to_an_offer_and_v2_once(front: Front) -> None:
+    old = await v1_session(front)
+    assert (old[0], old[1][:8]) == ("ACK", '{"sdp":"')
     async with front.socket(front.token()) as socket:
         await socket.send(OFFER)
         heard = [await said(socket) for _ in range(4)]
@@ -135,6 +157,49 @@ async def test_row_12_history_takes_both_pairs_of_names(front: Front, names: tup
     assert (await front.http.get("/history/sessions", params={first: "soon"}, headers=MINE)).status_code == 422
 
 
+async def talked(front: Front) -> str:
+    """A conversation whose transcript is kept."""
+    body = {"faceId": "mia", "createTranscript": True}
+    started = await front.http.post("/auto/start/configurable", json=body, headers=MINE)
+    return str(started.json()["sessionId"])
+
+
+@pytest.mark.parametrize("headers", [{"x-simli-api-key": KEY}, {"api-key": KEY}])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/auto/transcript/{id}",
+        "/auto/transcript/{{session_id}}?session_id={id}",
+        "/auto/transcript?session_id={id}",
+        "/auto/transcript?sessionId={id}",
+        "/auto/transcript/{id}?session_id=another",
+        "/getE2ETranscript/{id}",
+        "/getE2ETranscript?sessionId={id}",
+    ],
+)
+async def test_row_13_the_transcripts_id_and_key_come_in_every_way(
+    front: Front, path: str, headers: dict[str, str]
+) -> None:
+    named = await talked(front)
+    answer = await front.http.get(path.format(id=named), headers=headers)
+    assert (answer.status_code, answer.json().get("sessionId")) == (200, named), "the path wins"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("way", ["path", "header"])
+async def test_row_14_an_agent_is_started_by_get_and_by_post(front: Front, method: str, way: str) -> None:
+    token = (await front.http.post("/auto/token", json={"simliAPIKey": KEY})).json()["token"]
+    agent = (await front.http.post("/auto/agent", json={"face_id": "mia"}, headers=MINE)).json()["id"]
+    url, headers = (
+        (f"/auto/start/{agent}/{token}", {}) if way == "path" else (f"/auto/start/{agent}", {"session-token": token})
+    )
+    started = await front.http.request(method, url, headers=headers)
+    assert started.status_code == 200, started.text
+    reply = started.json()
+    assert reply["session_id"] == reply["sessionId"]
+    assert (reply["status"], "/room/" in reply["roomUrl"]) == ("active", True)
+
+
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_row_15_ice_servers_by_post_and_by_get(front: Front, method: str) -> None:
     answer = await front.http.request(method, "/getIceServers", headers=MINE)
@@ -143,6 +208,7 @@ async def test_row_15_ice_servers_by_post_and_by_get(front: Front, method: str) 
 
 
 async def test_row_16_the_films_stand_under_both_addresses(front: Front) -> None:
+    """The same handlers over the same store: see also the tests of v1's films, which fetch one film by both."""
     routes = (await served(front)).operations
     for path in ("/hls/{}/{}", "/mp4/{}/{}", "/static/hls/{}/{}", "/static/mp4/{}/{}"):
         assert ("GET", path) in routes
@@ -153,6 +219,42 @@ async def test_row_17_faces_are_a_bare_array(front: Front) -> None:
         answer = await front.http.get("/faces", headers={**MINE, "accept": accept})
         assert isinstance(answer.json(), list)
         assert set(answer.json()[0]) >= {"id", "owner_id", "simli_version", "created_at", "updated_at"}
+
+
+STATUS = "/faces/trinity/generation_status"
+NAMES = {"face_id", "faceId", "character_uid", "id", "request_id"}
+
+
+async def new_face(front: Front, path: str) -> dict[str, Any]:
+    image, points = picture("ada")
+    answer = await front.http.post(path, headers=MINE, files={"image": ("me.jpg", image)}, data={"landmarks": points})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_row_18_a_faces_creation_and_status_have_every_key_that_clients_look_for(front: Front) -> None:
+    made = await new_face(front, "/faces/trinity")
+    (named,) = {made[name] for name in NAMES}
+    assert isinstance(made["message"], str)
+    assert made["warnings"] == [] or isinstance(made["warnings"][0], str)
+    status: dict[str, Any] = {}
+    async with asyncio.timeout(60):
+        while status.get("status") not in {"completed", "failed"}:
+            status = (await front.http.get(STATUS, params={"face_id": named}, headers=MINE)).json()
+            assert status["status"] in {"processing", "completed", "failed"}
+    assert status["status"] == "completed", status
+    assert set(status) >= {"face_id", "status", "state", "progress", "queue_position", "message"}
+    assert {status[name] for name in NAMES - {"request_id"}} == {named}
+
+
+async def test_row_19_a_language_model_of_ones_own_needs_no_name(front: Front) -> None:
+    for path in ("/auto/start/configurable", "/startE2ESession"):
+        body = {"faceId": "mia", "customLLMConfig": {"baseURL": "https://models.example/v1", "llmAPIKey": "k"}}
+        answer = await front.http.post(path, json=body, headers=MINE)
+        assert answer.status_code == 200, answer.text
+        assert front.house.salon is not None
+        assert isinstance(front.house.salon.troupe, TwinTroupe)
+        assert front.house.salon.troupe.advised[-1].mind.model == "gpt-4o-mini"
 
 
 async def test_row_20_the_socket_is_reached_by_ws_and_the_docs_say_so(front: Front) -> None:
@@ -167,7 +269,14 @@ async def test_row_21_the_model_is_taken_and_changes_nothing(front: Front, model
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({"faceId": "nobody"}, 400), ({"faceId": "mia", "apiKey": "wrong"}, 401), ({"faceId": "mia/rage"}, 400)],
+    [
+        ({"faceId": "nobody"}, 400),
+        ({"faceId": "mia", "apiKey": "wrong"}, 401),
+        ({"faceId": "mia/rage"}, 400),
+        ({"faceId": 7}, 422),
+        ({}, 422),
+        ({"faceId": "mia", "somethingNew": "x" * (1 << 20)}, 413),
+    ],
 )
 @pytest.mark.parametrize("path", ["/compose/token", "/startAudioToVideoSession"])
 async def test_row_22_fail_token_is_in_every_refusal(
@@ -218,11 +327,47 @@ async def test_row_27_the_answer_has_two_keys_in_this_order_and_no_spaces(front:
 @pytest.mark.parametrize("face", ["tmp9i8bbq7c", "5b0c9c1e-6d0f-4a8e-9a53-616461000003", "mia", "tmp9i8bbq7c/happy"])
 async def test_row_28_ids_are_strings_uuid_or_not(front: Front, face: str) -> None:
     assert (await claims(front, faceId=face)).face_id
+    body = {"face_id": face.partition("/")[0], "voice_id": "no uuid"}
+    agent = await front.http.post("/auto/agent", json=body, headers=MINE)
+    assert (agent.status_code, agent.json()["voice_id"]) == (201, "no uuid"), "a voice's too, and it comes back as sent"
 
 
 async def test_row_29_the_token_route_has_two_spellings(front: Front) -> None:
     for path in ("/startAudioToVideoSession", "/startAudioVideoSession"):
         assert (await claims(front, path)).account == front.account
+
+
+async def test_row_30_the_printed_whole_program_does_not_parse_and_the_step_by_step_one_does(tmp_path: Path) -> None:
+    """So the tests of the sample pages run the step-by-step text."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed: nothing parses JavaScript here")
+    whole = between(seed(3), 'filename="client.js"\n\nCopy\n', "\nserver.py")
+    steps = code_blocks(between(seed(3), "client.js\nThe javascript file handles", 'filename="client.js"'))
+    assert parses(whole, tmp_path) is False
+    assert parses("\n".join(steps), tmp_path) is True
+
+
+def parses(script: str, folder: Path) -> bool:
+    path = folder / "client.js"
+    path.write_text(script)
+    return subprocess.run(["node", "--check", str(path)], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.client
+async def test_row_31_the_newest_package_for_browsers_names_a_file_that_it_has_not() -> None:
+    """So the tests use 3.0.1, which is the same code; nothing can be done about it on a server."""
+    package = npm_package("simli-client@3.0.2")
+    assert "./Client" in (package / "dist" / "index.js").read_text()
+    assert "Client.js" not in {path.name for path in (package / "dist").iterdir()}
+    assert "Client.js" in {path.name for path in (npm_package("simli-client@3.0.1") / "dist").iterdir()}
+
+
+@pytest.mark.parametrize("prefix", ["/faces/trinity", "/faces/legacy"])
+async def test_row_32_a_face_is_deleted_by_either_of_its_names(front: Front, prefix: str) -> None:
+    for other in ("/faces/trinity", "/faces/legacy"):
+        made = (await new_face(front, other))["face_id"]
+        assert (await front.http.delete(f"{prefix}/{made}", headers=MINE)).status_code == 204
+        assert (await front.http.get(STATUS, params={"face_id": made}, headers=MINE)).status_code == 404
 
 
 async def test_row_33_an_unknown_face_is_a_400_and_a_wrong_shape_a_422(front: Front) -> None:

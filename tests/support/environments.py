@@ -34,19 +34,32 @@ def browser_bundle(package: str, *more: str) -> Path:
 
     ``more``: packages beside it, for those that expect Node's own modules from their bundler.
     """
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed: the browser client cannot be fetched")
     folder = HOME / package.replace("@", "-")
     bundle = folder / "bundle.js"
     if not bundle.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        _install(folder, package, *more, "esbuild@0.28.2")
         name = package.rsplit("@", 1)[0]
         (folder / "entry.js").write_text(f'import * as client from "{name}"; window.client = client;\n')
-        packages = (package, *more, "esbuild@0.28.2")
-        _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages)
         esbuild = folder / "node_modules" / ".bin" / "esbuild"
         _run(str(esbuild), str(folder / "entry.js"), "--bundle", f"--outfile={bundle}", "--log-level=error")
     return bundle
+
+
+@cache
+def npm_package(package: str) -> Path:
+    """The folder of an npm package as its registry delivers it. Skips where there is no npm."""
+    folder = HOME / f"{package.replace('@', '-')}-alone"
+    found = folder / "node_modules" / package.rsplit("@", 1)[0]
+    if not found.exists():
+        _install(folder, package)
+    return found
+
+
+def _install(folder: Path, *packages: str) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed: the browser client cannot be fetched")
+    folder.mkdir(parents=True, exist_ok=True)
+    _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages)
 
 
 def _run(*command: str) -> None:

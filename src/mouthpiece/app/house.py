@@ -24,7 +24,7 @@ from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.media import background, open_stage, settle, status
 from mouthpiece.app.render import open_desk
 from mouthpiece.app.workshop import Workshop
-from mouthpiece.cluster.base import SessionHost
+from mouthpiece.cluster.base import Claim, SessionHost
 from mouthpiece.cluster.book import Placement
 from mouthpiece.cluster.inprocess import InProcessHost
 from mouthpiece.cluster.local import LocalHost
@@ -255,7 +255,7 @@ class MediaWorker:
 
 
 @contextlib.asynccontextmanager
-async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[MediaWorker]:
+async def open_worker(settings: Settings, worker_id: str, claim: Claim) -> AsyncIterator[MediaWorker]:
     """Everything of a child process but its socket and its line to the gateway. Raises StartupError."""
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings)
@@ -275,6 +275,6 @@ async def open_worker(settings: Settings, worker_id: str) -> AsyncIterator[Media
         voice = EspeakVoice(settings.voice)
         stack.push_async_callback(voice.close)
         salon = await open_salon(settings, store, voice, stack, performs=True)
-        house = replace(_house(settings, store, seat, lambda _: ()), salon=salon)
+        house = replace(_house(settings, store, seat, lambda _: ()), salon=salon, claim=claim)
         settle()
         yield MediaWorker(create_app(house, Health(ready, text)), stage)

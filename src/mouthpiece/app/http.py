@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
-from mouthpiece.simli import assets, auto, auto_room, faces, rest, rooms, schemas, socket, static
+from mouthpiece.simli import assets, auto, auto_room, faces, messages, rest, rooms, schemas, socket, static
 from mouthpiece.simli.base import House
 from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 BODY_BYTES: Final = 1 << 20
 """Longest body of a route that does not say otherwise: the largest known JSON body is a few kB."""
+
+SWALLOWED_BYTES: Final = 8 << 20
+"""How much of a body that is too long is read all the same, so that its sender hears why."""
 
 DESCRIPTION: Final = """\
 A self-hosted, real-time talking-avatar server. It speaks Simli's v2 and v1 protocols; routes tagged *mouthpiece* are
@@ -69,6 +72,7 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.add_exception_handler(MouthpieceError, rest.on_fault)
     app.add_exception_handler(RequestValidationError, rest.on_bad_shape)
     app.add_exception_handler(HTTPException, rest.on_http_error)
+    app.add_exception_handler(Exception, rest.on_bug)
     app.include_router(rest.router)
     app.include_router(assets.router)
     app.include_router(faces.router)
@@ -201,6 +205,7 @@ class BodyLimit:
             return
         limit = next((n for prefix, n in self._limits.items() if scope["path"].startswith(prefix)), BODY_BYTES)
         if _announced(scope) > limit:
+            await _swallow(receive)
             await _too_large(limit)(scope, receive, send)
             return
         seen = 0
@@ -221,10 +226,18 @@ def _announced(scope: Scope) -> int:
     return int(length) if length.isdigit() else 0
 
 
+async def _swallow(receive: Receive) -> None:
+    """A client that is still sending does not read the answer, and loses it when the connection is closed."""
+    seen, more = 0, True
+    while more and seen < SWALLOWED_BYTES:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
 def _too_large(limit: int) -> JSONResponse:
     text = f"the body is over the limit of {limit} bytes"
-    body = {"detail": text, "session_token": "FAIL TOKEN", "error": text, "code": "TOO_LARGE"}
-    return JSONResponse(body, 413, {"connection": "close"})
+    return JSONResponse(messages.failed(text, "TOO_LARGE"), 413, {"connection": "close"})
 
 
 class RequestLog:

@@ -127,11 +127,12 @@ def run_worker(settings: Settings, worker_id: str, address: Path) -> None:
 
 
 async def _work(settings: Settings, worker_id: str, address: Path) -> None:
-    async with open_worker(settings, worker_id) as media:
+    worker = Worker()
+    async with open_worker(settings, worker_id, worker.claim) as media:
         with contextlib.closing(net.listen_unix(address)) as sock:
             server = http_server(media.app, settings, ANYBODY, None)
             server.sockets = [sock]
-            await Worker(_duties(media, server)).serve(server)
+            await worker.serve(server, _duties(media, server))
 
 
 def _duties(media: MediaWorker, server: QuietServer) -> Duties:
@@ -139,4 +140,4 @@ def _duties(media: MediaWorker, server: QuietServer) -> Duties:
         await media.stage.close()
         await server.conversations_over(GOODBYE_S)
 
-    return Duties(lambda: status(media.stage), lambda _: media.stage.drain(), stop)
+    return Duties(lambda: status(media.stage), lambda _: media.stage.drain(), stop, media.stage.give_way)

@@ -7,7 +7,7 @@ session share the worker's process; the gateway only pipes the socket there when
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +58,14 @@ class WorkerInfo:
     address: Path | None = None
 
 
+Claim = Callable[[str, str], Awaitable[float | None]]
+"""In a worker: (session id, token id) of a session that was placed before its token was known.
+
+Answers the seconds of the token's running session that were played elsewhere, which is over then; 0 where none ran;
+None: there is no room for one more session.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
     """A worker died, with these sessions."""
@@ -72,18 +80,24 @@ class SessionHost(Protocol):
     async def start(self) -> None:
         """Bring the workers up; returns when all are ready. Raises StartupError."""
 
-    async def place(self, session_id: str, *, token_id: str | None, timeout: float = 2.0) -> Lease:
+    async def place(
+        self, session_id: str, *, token_id: str | None, waiting: bool = False, timeout: float = 2.0
+    ) -> Lease:
         """Reserve a place. A token whose session is running is placed on the same worker (it takes over there).
 
-        ``token_id`` None: it is not known yet; tell it by ``bind``. ``timeout`` is how long to wait, in seconds, for
-        a worker that is being restarted. Asking again for the same session answers the same lease.
+        ``token_id`` None: it is not known yet; tell it by ``bind``. ``waiting``: the session begins when that is
+        told, and takes no slot before. ``timeout`` is how long to wait, in seconds, for a worker that is being
+        restarted. Asking again for the same session answers the same lease.
 
         Raises NoCapacity, Draining.
         """
         ...
 
     def bind(self, session_id: str, token_id: str) -> str | None:
-        """The token of a placed session came late. Returns the id of the session that it supersedes, if one runs."""
+        """The token of a placed session came late. Returns the id of the session that it supersedes, if one runs.
+
+        Raises NoCapacity for a waiting session when every slot is taken.
+        """
         ...
 
     def find(self, session_id: str) -> Lease | None:

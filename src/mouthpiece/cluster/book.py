@@ -32,6 +32,7 @@ class _Place:
     lease: Lease
     token_id: str | None
     since: float
+    waiting: bool = False  # takes no slot until its token is known
     seen: bool = False  # the worker has reported it, so its absence later means that it is over
 
 
@@ -116,8 +117,8 @@ class Book:
         )
 
     # --- sessions --------------------------------------------------------------------------------------------------
-    def place(self, session_id: str, token_id: str | None, now: float) -> Lease:
-        """Reserve a place for a session at time ``now`` (seconds, any origin).
+    def place(self, session_id: str, token_id: str | None, now: float, *, waiting: bool = False) -> Lease:
+        """Reserve a place for a session at time ``now`` (seconds, any origin). ``waiting``: it takes no slot yet.
 
         A token whose session runs goes to that worker and takes its place, also when the worker is full; only a
         draining worker is not given it back. Raises NoCapacity, Draining.
@@ -126,26 +127,32 @@ class Book:
             return known
         if self._draining:
             raise Draining(retry_s=self._rules.retry_s)
-        worker = self._takeover(token_id) or self._choose(now)
+        worker = self._takeover(token_id) or self._choose(now, waiting=waiting)
         lease = Lease(session_id, worker.worker_id, worker.address, worker.lost)
-        worker.places[session_id] = _Place(lease, None, now)
+        worker.places[session_id] = _Place(lease, None, now, waiting)
         self._where[session_id] = worker
         if token_id is not None:
             self.bind(session_id, token_id)
         return lease
 
     def bind(self, session_id: str, token_id: str) -> str | None:
-        """Note the token of a placed session. Returns the id of the session whose place it takes, if there is one."""
+        """Note the token of a placed session. Returns the id of the session whose place it takes, if there is one.
+
+        Raises NoCapacity for one that waited, when every slot is taken.
+        """
         worker = self._where.get(session_id)
         if worker is None:
             return None
         older = self._tokens.get(token_id)
         if older == session_id:
             return None
+        if worker.places[session_id].waiting and older is None and not self._room():
+            raise NoCapacity(retry_s=self._rules.retry_s)
         self._forget_token(session_id, worker)
         if older is not None and self._where[older] is worker:
             self.release(older)  # one slot is counted: the worker ends the older one itself
         worker.places[session_id].token_id = token_id
+        worker.places[session_id].waiting = False
         self._tokens[token_id] = session_id
         return older
 
@@ -172,16 +179,22 @@ class Book:
         worker = self._where[older] if older is not None else None
         return worker if worker and not worker.draining else None
 
-    def _choose(self, now: float) -> _Worker:
-        candidates = [worker for worker in self._workers.values() if self._takes(worker, now)]
+    def _choose(self, now: float, *, waiting: bool) -> _Worker:
+        candidates = [worker for worker in self._workers.values() if self._takes(worker, now, waiting=waiting)]
         if not candidates:
             raise NoCapacity(retry_s=self._rules.retry_s)
         return min(candidates, key=lambda worker: self._rank(worker, now))
 
-    def _takes(self, worker: _Worker, now: float) -> bool:
-        limit = self._rules.max_sessions
-        room = limit is None or len(self._where) < limit
+    def _takes(self, worker: _Worker, now: float, *, waiting: bool = False) -> bool:
+        room = waiting or self._room()
         return room and not self._draining and worker.open and self._expected(worker, now) < self._rules.full_at
+
+    def _room(self) -> bool:
+        """Whether a slot is free. Places that wait for their token have none."""
+        limit = self._rules.max_sessions
+        return limit is None or limit > sum(
+            not place.waiting for worker in self._workers.values() for place in worker.places.values()
+        )
 
     def _expected(self, worker: _Worker, now: float) -> float:
         """Measured load, and what the newest sessions will add to it."""

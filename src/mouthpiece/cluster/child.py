@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Self
 
-from mouthpiece.cluster.base import WorkerStatus
 from mouthpiece.cluster.control import MAX_LINE, VARIABLE, Message, decode, encode
 
 _LOOK_S = 0.01
@@ -59,13 +58,12 @@ class Child:
         """The process."""
         return self._process.pid
 
-    async def reports(self) -> AsyncIterator[WorkerStatus]:
-        """What it says of itself; ends when it dies. Raises ValueError when it talks nonsense."""
+    async def reports(self) -> AsyncIterator[Message]:
+        """What it says; ends when it dies. Raises ValueError when it talks nonsense."""
         with contextlib.suppress(ConnectionError):
             while line := await self._reader.readline():
                 self._missed = 0
-                if isinstance(message := decode(line), WorkerStatus):
-                    yield message
+                yield decode(line)
 
     async def silence(self, misses: int) -> None:
         """Return when it has said nothing for ``misses`` beats: a stopped process, or a blocked loop.

@@ -6,7 +6,9 @@ Its end is a message too: the kernel closes it when either side dies, so both le
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from mouthpiece.cluster.base import WorkerStatus
 
@@ -29,7 +31,41 @@ class Stop:
     """To the worker: end every session in its protocol's words, then exit."""
 
 
-Message = WorkerStatus | Drain | Stop
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """To the gateway: a session that waits there has shown its token."""
+
+    session_id: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """To the worker: the session may begin.
+
+    ``used_s``: seconds that the token's session elsewhere had played; None: there is no room for one more.
+    """
+
+    session_id: str
+    used_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """To the worker: the token of this session is used elsewhere now: end it."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """To the gateway: it is over, after so many seconds."""
+
+    session_id: str
+    used_s: float
+
+
+Message = WorkerStatus | Drain | Stop | Claimed | Granted | Yield | Yielded
 
 
 def encode(message: Message) -> bytes:
@@ -46,6 +82,8 @@ def encode(message: Message) -> bytes:
             fields = {"say": "drain", "deadline_s": message.deadline_s}
         case Stop():
             fields = {"say": "stop"}
+        case _:
+            fields = {"say": type(message).__name__.lower(), **asdict(message)}
     return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
@@ -61,6 +99,24 @@ def decode(line: bytes) -> Message:
                 return Drain(float(fields["deadline_s"]))
             case "stop":
                 return Stop()
+            case str(word) if word in _OF_ONE_SESSION:
+                return _of_one_session(word, str(fields["session_id"]), fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a control message: {line[:80]!r}") from error
     raise ValueError(f"unknown control message: {line[:80]!r}")
+
+
+_OF_ONE_SESSION: Final = ("claimed", "granted", "yield", "yielded")
+
+
+def _of_one_session(word: str, session_id: str, fields: Mapping[str, Any]) -> Message:
+    match word:
+        case "claimed":
+            return Claimed(session_id, str(fields["token_id"]))
+        case "granted":
+            used_s = fields["used_s"]
+            return Granted(session_id, None if used_s is None else float(used_s))
+        case "yielded":
+            return Yielded(session_id, float(fields["used_s"]))
+        case _:
+            return Yield(session_id)

@@ -29,12 +29,14 @@ class InProcessHost:
         self._book.up(WORKER_ID, None, os.getpid())
         self._look()
 
-    async def place(self, session_id: str, *, token_id: str | None, timeout: float = 2.0) -> Lease:
+    async def place(
+        self, session_id: str, *, token_id: str | None, waiting: bool = False, timeout: float = 2.0
+    ) -> Lease:
         """Reserve a place. Raises NoCapacity, Draining. There is nothing to wait for, so ``timeout`` is not used."""
-        return self._book.place(session_id, token_id, self._look())
+        return self._book.place(session_id, token_id, self._look(), waiting=waiting)
 
     def bind(self, session_id: str, token_id: str) -> str | None:
-        """The token of a placed session came late."""
+        """The token of a placed session came late. Raises NoCapacity."""
         return self._book.bind(session_id, token_id)
 
     def find(self, session_id: str) -> Lease | None:

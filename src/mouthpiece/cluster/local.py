@@ -9,13 +9,13 @@ import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mouthpiece.cluster.base import Lease, WorkerInfo, WorkerLost, WorkerStatus
 from mouthpiece.cluster.book import Book, Placement
 from mouthpiece.cluster.child import Child
-from mouthpiece.cluster.control import Drain, Stop
+from mouthpiece.cluster.control import Claimed, Drain, Granted, Message, Stop, Yield, Yielded
 from mouthpiece.cluster.events import Announcer, Subscription
 from mouthpiece.errors import NoCapacity, StartupError
 
@@ -46,6 +46,15 @@ class Supervision:
     stop_s: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Heir:
+    """A session that begins when another one, on the worker of ``worker_id``, has made way."""
+
+    session_id: str
+    child: Child
+    worker_id: str = ""
+
+
 class LocalHost:
     """``count`` workers, started with ``command``, and ``env`` added to our environment.
 
@@ -70,6 +79,7 @@ class LocalHost:
         self._book = Book(self._rules)
         self._announcer = Announcer()
         self._children: dict[str, Child] = {}
+        self._heirs: dict[str, _Heir] = {}  # by the session that makes way
         self._keepers: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()  # no successors any more
@@ -134,7 +144,7 @@ class LocalHost:
         reports = child.reports()
         try:
             async with asyncio.timeout(self._care.start_timeout_s):
-                self._hear(worker_id, await anext(reports))
+                self._hear(worker_id, child, await anext(reports))
         except StopAsyncIteration:
             return "ended before it was ready"
         except ValueError as error:
@@ -145,7 +155,7 @@ class LocalHost:
             return f"was not ready within {self._care.start_timeout_s:g} s"
         if not first.done():
             first.set_result("")
-        reading = asyncio.create_task(self._listen(worker_id, reports))
+        reading = asyncio.create_task(self._listen(worker_id, child, reports))
         dying = asyncio.create_task(child.dying())
         silence = asyncio.create_task(child.silence(self._care.misses))
         watches = (reading, dying, silence)
@@ -160,17 +170,47 @@ class LocalHost:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
 
-    async def _listen(self, worker_id: str, reports: AsyncIterator[WorkerStatus]) -> None:
-        async for status in reports:
-            self._hear(worker_id, status)
+    async def _listen(self, worker_id: str, child: Child, reports: AsyncIterator[Message]) -> None:
+        async for message in reports:
+            self._hear(worker_id, child, message)
 
-    def _hear(self, worker_id: str, status: WorkerStatus) -> None:
-        self._book.report(worker_id, status)
-        self._changed.set()
+    def _hear(self, worker_id: str, child: Child, message: Message) -> None:
+        match message:
+            case WorkerStatus():
+                self._book.report(worker_id, message)
+                self._changed.set()
+            case Claimed(session_id, token_id):
+                self._claim(_Heir(session_id, child), token_id)
+            case Yielded(session_id, used_s):
+                self._grant(session_id, used_s)
+            case _:
+                raise ValueError(f"only a gateway says {message}")
+
+    def _claim(self, heir: _Heir, token_id: str) -> None:
+        """A session that waited shows its token; the one that runs with it elsewhere has to end first."""
+        try:
+            older = self._book.bind(heir.session_id, token_id)
+        except NoCapacity:
+            heir.child.send(Granted(heir.session_id, None))
+            return
+        lease = self._book.find(older) if older is not None else None
+        if lease is None:  # none runs, or on the same worker, which sees to it
+            heir.child.send(Granted(heir.session_id, 0.0))
+            return
+        self._book.release(lease.session_id)  # one slot is counted
+        self._heirs[lease.session_id] = replace(heir, worker_id=lease.worker_id)
+        self._children[lease.worker_id].send(Yield(lease.session_id))
+
+    def _grant(self, older: str, used_s: float) -> None:
+        """A session has made way."""
+        if heir := self._heirs.pop(older, None):
+            heir.child.send(Granted(heir.session_id, used_s))
 
     def _bury(self, worker_id: str) -> None:
         del self._children[worker_id]
         lost = self._book.lose(worker_id)
+        for older in [older for older, heir in self._heirs.items() if heir.worker_id == worker_id]:
+            self._grant(older, 0.0)
         self._changed.set()
         if not self._leaving.is_set() or lost:
             self._announcer.tell(WorkerLost(worker_id, lost))
@@ -205,7 +245,9 @@ class LocalHost:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- sessions --------------------------------------------------------------------------------------------------
-    async def place(self, session_id: str, *, token_id: str | None, timeout: float = 2.0) -> Lease:
+    async def place(
+        self, session_id: str, *, token_id: str | None, waiting: bool = False, timeout: float = 2.0
+    ) -> Lease:
         """Reserve a place; waits up to ``timeout`` only while every worker is being restarted.
 
         Raises NoCapacity, Draining.
@@ -215,7 +257,7 @@ class LocalHost:
             async with asyncio.timeout(timeout):
                 while True:
                     try:
-                        return self._book.place(session_id, token_id, loop.time())
+                        return self._book.place(session_id, token_id, loop.time(), waiting=waiting)
                     except NoCapacity:
                         if not self._book.restarting():
                             raise
@@ -224,7 +266,7 @@ class LocalHost:
             raise NoCapacity(retry_s=self._rules.retry_s) from None
 
     def bind(self, session_id: str, token_id: str) -> str | None:
-        """The token of a placed session came late."""
+        """The token of a placed session came late. Raises NoCapacity."""
         return self._book.bind(session_id, token_id)
 
     def find(self, session_id: str) -> Lease | None:

@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mouthpiece.cluster.base import WorkerStatus
-from mouthpiece.cluster.control import MAX_LINE, VARIABLE, Drain, Stop, decode, encode
+from mouthpiece.cluster.control import (
+    MAX_LINE,
+    VARIABLE,
+    Claimed,
+    Drain,
+    Granted,
+    Message,
+    Stop,
+    Yield,
+    Yielded,
+    decode,
+    encode,
+)
 from mouthpiece.errors import StartupError
 
 log = logging.getLogger(__name__)
@@ -42,17 +54,23 @@ async def _nothing() -> None:
     return
 
 
+async def _nobody(_: str) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Duties:
     """What the app does for its worker.
 
     ``measure``: load, sessions, and whether it would take another. ``drain``: refuse new sessions; those that run
     may go on for so many seconds. ``stop``: end every session in its protocol's words; the server ends after it.
+    ``give_way``: end one session, whose token is used elsewhere; the seconds of it that were played.
     """
 
     measure: Callable[[], WorkerStatus]
     drain: Callable[[float], None] = lambda _: None
     stop: Callable[[], Awaitable[None]] = _nothing
+    give_way: Callable[[str], Awaitable[float]] = _nobody
 
 
 class Worker:
@@ -61,23 +79,39 @@ class Worker:
     Raises StartupError when no gateway did.
     """
 
-    def __init__(self, duties: Duties) -> None:
-        self._duties = duties
+    def __init__(self) -> None:
         self._control, self._beat_s = _inherited()
         self._look_s = min(_LOOK_S, self._beat_s / 4)
         self._news = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._claims: dict[str, asyncio.Future[float | None]] = {}
 
     def changed(self) -> None:
         """A session began or ended, or the load jumped: report at once."""
         self._news.set()
 
-    async def serve(self, server: Server) -> None:
+    async def claim(self, session_id: str, token_id: str) -> float | None:
+        """See ``cluster.base.Claim``. While we serve, not before."""
+        granted: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+        self._claims[session_id] = granted
+        try:
+            self._say(Claimed(session_id, token_id))
+            return await granted
+        finally:
+            del self._claims[session_id]
+
+    def _say(self, message: Message) -> None:
+        assert self._writer is not None, "it serves"
+        self._writer.write(encode(message))
+
+    async def serve(self, server: Server, duties: Duties) -> None:
         """Serve until the gateway says stop, or is gone. The gateway hears of us when the server listens."""
         _die_with_parent()
         reader, writer = await asyncio.open_unix_connection(sock=self._control, limit=MAX_LINE)
+        self._writer = writer
         chores = (
-            asyncio.create_task(self._report(server, writer)),
-            asyncio.create_task(self._obey(server, reader)),
+            asyncio.create_task(self._report(server, duties)),
+            asyncio.create_task(self._obey(server, duties, reader)),
         )
         for chore in chores:
             chore.add_done_callback(lambda done: _end_with(done, server))
@@ -91,39 +125,52 @@ class Worker:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _report(self, server: Server, writer: asyncio.StreamWriter) -> None:
+    async def _report(self, server: Server, duties: Duties) -> None:
         while not server.started:  # noqa: ASYNC110 - it has no event for this
             await asyncio.sleep(0.01)
         _leave_signals_to_the_gateway()
         loop = asyncio.get_running_loop()
         told, told_at = None, 0.0
         while True:
-            status = self._duties.measure()
+            status = duties.measure()
             due = loop.time() - told_at >= self._beat_s - self._look_s / 2
-            if (due or _worth_telling(told, status)) and writer.transport.get_write_buffer_size() < _UNREAD:
-                writer.write(encode(status))
+            if (due or _worth_telling(told, status)) and self._read():
+                self._say(status)
                 told, told_at = status, loop.time()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._look_s):  # wait_for may swallow our cancellation in Python 3.11
                     await self._news.wait()
             self._news.clear()
 
-    async def _obey(self, server: Server, reader: asyncio.StreamReader) -> None:
+    def _read(self) -> bool:
+        """Whether the gateway reads what we say."""
+        return self._writer is not None and self._writer.transport.get_write_buffer_size() < _UNREAD
+
+    async def _obey(self, server: Server, duties: Duties, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(ConnectionError):
             while line := await reader.readline():
                 match decode(line):
                     case Drain(deadline_s):
-                        self._duties.drain(deadline_s)
+                        duties.drain(deadline_s)
                         self.changed()
                     case Stop():
-                        await self._duties.stop()
+                        await duties.stop()
                         server.should_exit = True
                         await asyncio.Event().wait()  # ours ends with the server
-                    case WorkerStatus():
+                    case Granted(session_id, used_s):
+                        self._granted(session_id, used_s)
+                    case Yield(session_id):
+                        self._say(Yielded(session_id, await duties.give_way(session_id)))
+                    case _:
                         log.warning("the gateway sent a worker's message: not for us")
         log.error("the gateway is gone: this media worker ends")
         server.should_exit = server.force_exit = True
         asyncio.get_running_loop().call_later(_LINGER_S, os._exit, 1)
+
+    def _granted(self, session_id: str, used_s: float | None) -> None:
+        granted = self._claims.get(session_id)
+        if granted is not None and not granted.done():
+            granted.set_result(used_s)
 
 
 def _end_with(chore: asyncio.Task[None], server: Server) -> None:

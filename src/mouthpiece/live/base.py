@@ -20,7 +20,7 @@ class SessionSpec:
 
     ``token_id`` (the token's ``jti``) makes a reconnect with the same token take the running session's place.
     ``end_user`` is the caller's own name for whom the session is for; ``key_name`` the API key that paid for it.
-    Times in seconds.
+    Times in seconds. ``used_s`` of ``max_length_s`` were played in sessions that this one takes over.
     """
 
     session_id: str
@@ -31,6 +31,7 @@ class SessionSpec:
     handle_silence: bool = True
     max_length_s: float = 3600.0
     max_idle_s: float = 300.0
+    used_s: float = 0.0
     end_user: str | None = None
     key_name: str | None = None
     kind: str = "compose"

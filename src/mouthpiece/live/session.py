@@ -101,9 +101,9 @@ class Session:
         return self._over
 
     @property
-    def played_s(self) -> float:
-        """Seconds of the session that were played."""
-        return self._engine.now / SAMPLE_RATE
+    def used_s(self) -> float:
+        """Seconds of its length that are used up: what was played, here and in sessions that this one took over."""
+        return self._spec.used_s + self._engine.now / SAMPLE_RATE
 
     # --- what the front end does ------------------------------------------------------------------------------------
     async def answer(self, offer_sdp: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -85,9 +86,9 @@ class Stage:
         self._studio.face(spec.look.face_id)  # a face that is not there fails here, before anybody is taken over
         if self._draining:
             raise self._refuse(Draining(retry_s=self._limits.retry_s))
-        elapsed_s = await self._take_over(spec.token_id)
+        spec = replace(spec, used_s=spec.used_s + await self._take_over(spec.token_id))
         self._admit(spec.account)
-        engine = Engine(self._rules(spec, elapsed_s), self._studio.lipsync())
+        engine = Engine(self._rules(spec), self._studio.lipsync())
         studio = self._studio
         crew = Crew(
             answer=studio.answer,
@@ -195,12 +196,21 @@ class Stage:
 
     # --- opening ----------------------------------------------------------------------------------------------------
     async def _take_over(self, token_id: str) -> float:
-        """End the session that runs with this token; seconds of it that were played."""
+        """End the session that runs with this token; seconds of its length that are used up."""
         for session in list(self._sessions.values()):
             if session.spec.token_id == token_id:
-                await session.close(EndReason.TAKEN_OVER)
-                return session.played_s
+                return await self.give_way(session.spec.session_id)
         return 0.0
+
+    async def give_way(self, session_id: str) -> float:
+        """End a session whose token is used again; seconds of its length that are used up."""
+        if visitor := self._visitors.get(session_id):
+            visitor.dismiss(PeerConnectionLost(reason="its token is used elsewhere"))
+        session = self._sessions.get(session_id)
+        if session is None:
+            return 0.0
+        await session.close(EndReason.TAKEN_OVER)
+        return session.used_s
 
     def _admit(self, account: str) -> None:
         limits = self._limits
@@ -221,12 +231,12 @@ class Stage:
         self.stats.refused[error.code] += 1
         return error
 
-    def _rules(self, spec: SessionSpec, elapsed_s: float) -> EngineConfig:
+    def _rules(self, spec: SessionSpec) -> EngineConfig:
         return EngineConfig(
             look=spec.look,
             fps=spec.fps,
             handle_silence=spec.handle_silence,
-            max_length=round((spec.max_length_s - elapsed_s) * SAMPLE_RATE),
+            max_length=round((spec.max_length_s - spec.used_s) * SAMPLE_RATE),
             max_idle=round(spec.max_idle_s * SAMPLE_RATE),
             backlog=round(self._limits.backlog_s * SAMPLE_RATE),
         )

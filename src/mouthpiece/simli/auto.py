@@ -98,6 +98,13 @@ async def start_configured(asked: StartRequest, request: Request, house: rest.In
     responses=STARTS,
     summary="Start an agent, with the token in the path",
 )
+@router.post(
+    "/auto/start/{agent_id}/{session_token}",
+    response_model=StartReply,
+    response_model_exclude_none=True,
+    responses=STARTS,
+    summary="Start an agent, with the token in the path",
+)
 async def start_by_path(
     agent_id: str, session_token: str, request: Request, house: rest.InHouse, redirect: Redirect = False
 ) -> StartReply | RedirectResponse:
@@ -136,7 +143,30 @@ async def start_stored(
 
 
 # --- looking back --------------------------------------------------------------------------------------------------
+Named = Annotated[str, Query(alias="session_id", max_length=300, description="if it is not in the path")]
+OlderNamed = Annotated[str, Query(alias="sessionId", max_length=300, description="its older name")]
+
+
 @router.get("/auto/transcript/{session_id}", responses=FAULTS, summary="What was said")
-async def auto_transcript(session_id: str, who: rest.Asking, house: rest.InHouse) -> TranscriptReply:
+async def auto_transcript(
+    session_id: str, who: rest.Asking, house: rest.InHouse, named: Named = "", older: OlderNamed = ""
+) -> TranscriptReply:
     """While the conversation runs, and after. Only what was really heard."""
-    return await transcript(house, who.account, session_id)
+    return await transcript(house, who.account, which(session_id, named, older))
+
+
+@router.get("/auto/transcript", responses=FAULTS, summary="What was said, with the id in the query")
+async def auto_transcript_queried(
+    who: rest.Asking, house: rest.InHouse, named: Named = "", older: OlderNamed = ""
+) -> TranscriptReply:
+    """See `GET /auto/transcript/{session_id}`."""
+    return await transcript(house, who.account, which("", named, older))
+
+
+def which(path: str, *queried: str) -> str:
+    """Which session is meant: the path wins over the query.
+
+    The documents put ``session_id`` into the path and declare it for the query, so there are clients that fill in the
+    query and send the path with its braces.
+    """
+    return path if path and not path.startswith("{") else next(filter(None, queried), path)

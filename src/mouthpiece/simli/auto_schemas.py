@@ -193,10 +193,15 @@ class StartRequest(Lenient):
 
 
 class StartReply(BaseModel):
-    """Where to go. ``audioUrl``: a socket for the avatar's speech, when the caller sends it."""
+    """Where to go. ``audioUrl``: a socket for the avatar's speech, when the caller sends it.
+
+    The documents show two forms of this reply; both are here.
+    """
 
     roomUrl: str
     sessionId: str
+    session_id: str
+    status: str = "active"
     audioUrl: str | None = None
     warnings: list[str] | None = None
 

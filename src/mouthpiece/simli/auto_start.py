@@ -145,6 +145,7 @@ def _reply(
     return StartReply(
         roomUrl=f"{base}/room/{record.id}?token={token('viewer')}",
         sessionId=record.id,
+        session_id=record.id,
         audioUrl=f"{base.replace('http', 'ws', 1)}/auto/audio?token={token('audio')}" if audio else None,
         warnings=list(advice.warnings) or None,
     )

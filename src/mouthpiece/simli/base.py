@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from mouthpiece.cluster.base import SessionHost
+from mouthpiece.cluster.base import Claim, SessionHost
 from mouthpiece.live.base import Stage
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.portraits import Made, Upload
@@ -154,7 +154,8 @@ class House:
     ``films``, ``voice`` and ``rented`` (voices of providers) make videos, ``portraits`` faces, ``assets`` what is
     around them; None in a worker, which answers no HTTP.
     ``livekit``: the server of our own rooms. ``allow_hosts``: hosts that callers may have us connect to.
-    ``salon`` is where voice agents are; None in a house without any.
+    ``salon`` is where voice agents are; None in a house without any. ``claim`` tells a worker's gateway whose token a
+    session has that was placed before it was known; None where sessions are placed here.
     """
 
     door: Door
@@ -178,3 +179,4 @@ class House:
     livekit: LiveKitSettings = field(default_factory=LiveKitSettings)
     allow_hosts: Sequence[str] = ()
     salon: Salon | None = None
+    claim: Claim | None = None

@@ -138,7 +138,7 @@ async def make(  # noqa: PLR0913, PLR0917 - the parts of one form
     house: InHouse,
     image: Image,
     face_name: Name = "untitled_avatar",
-    gsVersion: Annotated[str | None, Query(description="accepted, not used")] = None,
+    gsVersion: Annotated[str, Query(description="accepted, not used")] = "GSA_1.0",
     landmarks: Landmarks = None,
     face_index: Index = None,
     matte: Matte = None,
@@ -199,7 +199,7 @@ async def make_legacy(  # noqa: PLR0913, PLR0917 - the parts of one form
     house: InHouse,
     image: Image,
     face_name: Name = "untitled_avatar",
-    characterVersion: Annotated[str | None, Query(description="accepted, not used")] = None,
+    characterVersion: Annotated[str, Query(description="accepted, not used")] = "1.5",
     landmarks: Landmarks = None,
     face_index: Index = None,
 ) -> FaceMade:

@@ -406,5 +406,12 @@ def detail(fault: errors.MouthpieceError) -> str:
 
 def body(fault: errors.MouthpieceError) -> dict[str, str]:
     """The error body every client generation can read: v2's ``detail``, py 2.0's ``session_token``, ``Error``."""
-    text = detail(fault)
-    return {"detail": text, "session_token": "FAIL TOKEN", "error": text, "code": fault.code}
+    return failed(detail(fault), fault.code)
+
+
+FAIL_TOKEN: Final = "FAIL TOKEN"  # noqa: S105 -- the documented word for "no token"
+
+
+def failed(text: str, code: str) -> dict[str, str]:
+    """The error body of a text and its code."""
+    return {"detail": text, "session_token": FAIL_TOKEN, "error": text, "code": code}

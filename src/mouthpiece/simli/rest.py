@@ -309,15 +309,25 @@ async def on_fault(_: Request, fault: Exception) -> JSONResponse:
 
 
 async def on_bad_shape(_: Request, fault: Exception) -> JSONResponse:
-    """A request of the wrong shape: where and why, and never the values, which may be secrets."""
+    """A request of the wrong shape: where and why, and never the values, which may be secrets.
+
+    py 2.0 looks for ``session_token`` in whatever is no success, and dies of its absence instead of telling the reason.
+    """
     assert isinstance(fault, RequestValidationError)
     detail = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in fault.errors()]
-    return JSONResponse({"detail": detail}, 422)
+    return JSONResponse({"detail": detail, "session_token": messages.FAIL_TOKEN}, 422)
 
 
 async def on_http_error(_: Request, fault: Exception) -> JSONResponse:
     """No such route, or not with this method."""
     assert isinstance(fault, HTTPException)
-    text = str(fault.detail)
-    body = {"detail": text, "session_token": "FAIL TOKEN", "error": text, "code": text.upper().replace(" ", "_")}
-    return JSONResponse(body, fault.status_code, fault.headers)
+    code = _HTTP_CODES.get(fault.status_code, "INVALID_REQUEST")
+    return JSONResponse(messages.failed(str(fault.detail), code), fault.status_code, fault.headers)
+
+
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+
+
+async def on_bug(_: Request, __: Exception) -> JSONResponse:
+    """Our fault, and nothing of it is told; the server logs it."""
+    return JSONResponse(messages.body(MouthpieceError()), 500)

@@ -98,6 +98,16 @@ async def session_by_header(
 
 
 @router.get("/getE2ETranscript/{session_id}", responses=auto.FAULTS, summary="What was said")
-async def e2e_transcript(session_id: str, who: rest.Asking, house: rest.InHouse) -> TranscriptReply:
+async def e2e_transcript(
+    session_id: str, who: rest.Asking, house: rest.InHouse, named: auto.Named = "", older: auto.OlderNamed = ""
+) -> TranscriptReply:
     """See `GET /auto/transcript/{session_id}`."""
-    return await transcript(house, who.account, session_id)
+    return await transcript(house, who.account, auto.which(session_id, older, named))
+
+
+@router.get("/getE2ETranscript", responses=auto.FAULTS, summary="What was said, with the id in the query")
+async def e2e_transcript_queried(
+    who: rest.Asking, house: rest.InHouse, named: auto.Named = "", older: auto.OlderNamed = ""
+) -> TranscriptReply:
+    """See `GET /auto/transcript/{session_id}`."""
+    return await transcript(house, who.account, auto.which("", older, named))

@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from fastapi import APIRouter, Request, Response, WebSocket
@@ -78,7 +78,7 @@ async def _converse(wire: Wire, house: House) -> None:
 async def _carry(wire: Wire, house: House, offer: v2.Offer) -> None:
     """Give it a place among the workers, before its token is known. Raises NoCapacity."""
     assert house.host is not None, "a gateway without a stage has workers"
-    lease = await house.host.place(str(uuid.uuid4()), token_id=None)
+    lease = await house.host.place(str(uuid.uuid4()), token_id=None, waiting=True)
     try:
         await compose.carry(wire, lease, offer, m.failure)
     finally:
@@ -117,7 +117,7 @@ async def over_data_channel(request: Request, asked: OfferRequest, house: rest.I
 async def _forward(request: Request, house: House) -> Response:
     """Its worker answers. The place is given back when the worker no longer reports the session."""
     assert house.host is not None, "a gateway without a stage has workers"
-    lease = await house.host.place(str(uuid.uuid4()), token_id=None)
+    lease = await house.host.place(str(uuid.uuid4()), token_id=None, waiting=True)
     kept = False
     try:
         assert lease.address is not None
@@ -190,8 +190,9 @@ async def _attend(line: Line, table: Table, unknown: ExitStack) -> None:
     """Token, ACK, START, then talk until one side ends. ``unknown`` is closed when the token is known."""
     claims = await _claims(line, table)
     unknown.close()
-    async with _placed(table, claims):
-        session = await table.stage.seat(compose.session_spec(claims, table.session_id, table.house.fps))
+    async with _placed(table, claims) as used_s:
+        spec = compose.session_spec(claims, table.session_id, table.house.fps)
+        session = await table.stage.seat(replace(spec, used_s=used_s))
         reason = EndReason.CLOSED
         try:
             await line.send(m.ACK)
@@ -237,15 +238,22 @@ async def _first(
 
 
 @contextlib.asynccontextmanager
-async def _placed(table: Table, claims: SessionClaims) -> AsyncIterator[None]:
-    """Count the session with the host of this process, now that its token is known. Raises NoCapacity, Draining."""
-    host = table.house.host
+async def _placed(table: Table, claims: SessionClaims) -> AsyncIterator[float]:
+    """Count the session, now that its token is known: with the host of this process, or with a worker's gateway.
+
+    Gives the seconds that the token's session had played elsewhere. Raises NoCapacity, Draining.
+    """
+    host, claim = table.house.host, table.house.claim
     if host is None:
-        yield
+        assert claim is not None, "a worker has its gateway"
+        used_s = await claim(table.session_id, claims.token_id)
+        if used_s is None:
+            raise errors.NoCapacity(retry_s=table.house.limits.retry_s)
+        yield used_s
         return
     await host.place(table.session_id, token_id=claims.token_id)
     try:
-        yield
+        yield 0.0
     finally:
         await asyncio.shield(host.release(table.session_id))
 
