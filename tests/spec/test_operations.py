@@ -71,8 +71,8 @@ class Api:
     def types(self, schema: dict[str, Any]) -> set[str]:
         """What a value may be; null, which stands for absence, left out."""
         schema = self.resolve(schema)
-        if "anyOf" in schema or "oneOf" in schema:
-            return set().union(*(self.types(each) for each in schema.get("anyOf", schema.get("oneOf"))))
+        if ways := schema.get("anyOf") or schema.get("oneOf"):
+            return set().union(*(self.types(each) for each in ways))
         return {schema["type"]} - {"null"} if "type" in schema else set()
 
 
