@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from tests.support.networks import wav2lip_file
 from typer.testing import CliRunner
 
 from mouthpiece.bench.sessions import quantile_ms, total
+from mouthpiece.bench.utterances import QUESTIONS, embedded
 from mouthpiece.cli.main import app
+from mouthpiece.media import SAMPLE_RATE
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -70,6 +73,27 @@ def test_latency_measures_what_a_viewer_in_chromium_sees_and_hears() -> None:
     assert 0 < rows["offer to first picture, Python peer"]["p50_ms"] < 10_000
     assert rows["sent to first sound, Chromium"]["p50_ms"] > 0
     assert rows["sent to mouth 30 % open, Chromium"]["p50_ms"] > 0
+
+
+def test_voice_holds_a_conversation_and_tells_how_it_went(tmp_path: Path) -> None:
+    pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mouthpiece[agents]'")
+    (turn,) = embedded(QUESTIONS[:1])
+    with wave.open(str(tmp_path / "turn.wav"), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(turn.pcm.tobytes())
+    report = bench(
+        "voice", "--speech", str(tmp_path), "--rounds", "4", "--pauses", "3", "--callers", "1", "--seconds", "8"
+    )
+    rows = {row["what"]: row for row in report["rows"]}
+    assert rows["end of speech to first sound"]["p50_ms"] > 0
+    assert rows["end of speech to first open mouth"]["n"] > 0
+    assert rows["button to silence"]["n"] >= 1
+    assert rows["server: turn taken"]["p50_ms"] < rows["server: answer begins to play"]["p50_ms"]
+    assert rows["with a pause of 3 s"] == {**rows["with a pause of 3 s"], "n": 1, "cut_ins": 1}
+    load = rows["one conversation: end of speech to first sound"]
+    assert load["cpu_s_per_s"] > load["avatar"] > 0
+    assert load["ears"] > 0
+    assert load["ears_mb"] > 20
 
 
 def test_tables_are_for_people() -> None:

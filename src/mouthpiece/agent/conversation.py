@@ -29,6 +29,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from mouthpiece.agent.base import Caption, Fault, Finished, Line, Mouth, Plan, Said, StateChanged, Tell
 from mouthpiece.agent.ears import MicrophoneInput
+from mouthpiece.agent.endpointing import MIN_DELAY_S, PatientDetector
 from mouthpiece.agent.mouth import LIPS, SPOKEN, SpeechOutput
 from mouthpiece.agent.script import Sentence, Splitter, Spoken
 from mouthpiece.agent.turns import TurnClock
@@ -75,6 +76,7 @@ class Cast:
 
     ``read`` is the embedded voice: it reads every sentence for the lips, and speaks when ``voice`` fails.
     ``executor`` runs the voice activity detector. ``close`` ends what was opened for this conversation only.
+    ``patience_s``: how long a turn that does not sound finished is waited for.
     """
 
     ears: Ears | None
@@ -83,6 +85,7 @@ class Cast:
     read: Read
     executor: Executor
     close: Callable[[], Awaitable[None]]
+    patience_s: float = 0.65
 
 
 class Conversation:
@@ -96,7 +99,7 @@ class Conversation:
         self._microphone = MicrophoneInput()
         self._speech = SpeechOutput(mouth, lambda text, final: tell(Caption("assistant", text, final)))
         self._turns = TurnClock(tell, time.time)
-        self._session: AgentSession[None] = _session(cast)
+        self._session: AgentSession[None] = _session(plan, cast)
         self._agent = _Avatar(plan, cast, self._failed)
         self._spoke_at = time.monotonic()
         self._apologies: dict[str, float] = {}
@@ -240,7 +243,7 @@ class Conversation:
         task.add_done_callback(self._tasks.discard)
 
 
-def _session(cast: Cast) -> AgentSession[None]:
+def _session(plan: Plan, cast: Cast) -> AgentSession[None]:
     """The library's session, with nothing that reaches the network by itself."""
     realtime = isinstance(cast.mind, llm.RealtimeModel)
     more: dict[str, Any] = {name: part for name, part in (("stt", cast.ears), ("tts", cast.voice)) if part is not None}
@@ -249,8 +252,8 @@ def _session(cast: Cast) -> AgentSession[None]:
     return AgentSession(
         vad=inference.VAD(model="silero", min_silence_duration=0.25, executor=cast.executor),
         turn_handling={
-            "turn_detection": "realtime_llm" if realtime else inference.TurnDetector(version="v1-mini"),
-            "endpointing": {"mode": "fixed", "min_delay": 0.3, "max_delay": 1.8},
+            "turn_detection": "realtime_llm" if realtime else PatientDetector(plan.language, cast.patience_s),
+            "endpointing": {"mode": "fixed", "min_delay": MIN_DELAY_S, "max_delay": MIN_DELAY_S},
             "interruption": {
                 "mode": "vad",
                 "min_duration": 0.3,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -33,7 +31,7 @@ class LiveTroupe:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._executor = ThreadPoolExecutor(1, "voice-activity", _be_nice)
+        self._executor = ThreadPoolExecutor(1, "voice-activity")
 
     async def advise(self, choice: Choice, language: str) -> Advice:
         """See ``base.Troupe``."""
@@ -46,7 +44,8 @@ class LiveTroupe:
         """See ``base.Troupe``."""
         parts = await self._catalog.parts(choice, plan.language)
         read = reader(self._catalog.voice, self._catalog.manner(plan.language))
-        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close)
+        patience_s = self._catalog.settings.patience_s
+        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close, patience_s)
         return Conversation(plan, cast, mouth, tell)
 
     async def warm(self) -> None:
@@ -68,13 +67,6 @@ def _load_models() -> None:
     local_inference.init_vad()
     local_inference.init_eot()
     get_ffi_lib()
-
-
-def _be_nice() -> None:
-    """Below the media tick, where the system counts niceness by thread."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, 5)
 
 
 def reader(voice: EspeakVoice, manner: Manner) -> Read:

@@ -34,13 +34,16 @@ class Server:
     url: str
     process: subprocess.Popen[str]
 
-    def cpu_s(self) -> float:
-        """CPU-seconds used so far by the server and its children (user and system)."""
-        return sum(_cpu_of(pid) for pid in _family(self.process.pid))
+    def cpu_s(self, helper: str = "") -> float:
+        """CPU-seconds used so far by the server and its children (user and system); by those called so only."""
+        return sum(_cpu_of(pid) for pid in self._processes(helper))
 
-    def rss_mb(self) -> float:
-        """Resident memory of the server and its children, in MB."""
-        return sum(_rss_of(pid) for pid in _family(self.process.pid))
+    def rss_mb(self, helper: str = "") -> float:
+        """Resident memory of the server and its children, in MB; of those called so only."""
+        return sum(_rss_of(pid) for pid in self._processes(helper))
+
+    def _processes(self, helper: str) -> list[int]:
+        return [pid for pid in _family(self.process.pid) if helper in _command_of(pid)]
 
     def metrics(self) -> dict[str, float]:
         """What ``/metrics`` says, by name and labels."""
@@ -96,6 +99,13 @@ def _family(pid: int) -> list[int]:
         for child in children:
             out += _family(int(child))
     return out
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def _cpu_of(pid: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -80,6 +81,30 @@ def memory(cycles: Annotated[int, typer.Option(help="sessions that come and go")
     from mouthpiece.bench.memory import run
 
     _report(lambda: run(cycles, _progress.print), as_json)
+
+
+@bench.command()
+def voice(
+    speech: Annotated[
+        Path | None, typer.Option(help="WAV files to ask with, one whole turn each; else the embedded voice")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="how often each is said")] = 2,
+    pauses: Annotated[str, typer.Option(help="seconds of silence put into turns, one test each")] = "0.4,0.7,1.0",
+    callers: Annotated[str, typer.Option(help="how many conversations at once, one load each")] = "1,6",
+    seconds: Annotated[float, typer.Option(help="measured seconds a load")] = 40.0,
+    as_json: Json = False,
+) -> None:
+    """A conversation through a fake microphone: first sound, first open mouth, silence, cut-ins, cost."""
+    from mouthpiece.bench.voice import Wanted, run
+
+    wanted = Wanted(
+        speech,
+        rounds,
+        tuple(float(one) for one in pauses.split(",") if one),
+        tuple(int(one) for one in callers.split(",") if one),
+        seconds,
+    )
+    _report(lambda: run(wanted, _progress.print), as_json)
 
 
 def _report(measure: Callable[[], Report], as_json: bool) -> None:
