@@ -17,7 +17,7 @@ from mouthpiece.lipsync import follow_visemes
 from mouthpiece.lipsync.articulation import VISEME_OF, Word, spoken_shapes, words_of
 from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.cues import described
-from mouthpiece.lipsync.listen import AudioLipSync, Frame
+from mouthpiece.lipsync.listen import AudioLipSync, Frame, track_of
 from mouthpiece.lipsync.visemes import VISEMES, TimedViseme
 from mouthpiece.media import MouthPose, Pcm
 
@@ -114,4 +114,4 @@ OURS: dict[str, System] = {
 
 def opening_of(pcm: NDArray[np.int16]) -> NDArray[np.float64]:
     """The lip gap over time that the live system tells, as ``mouthpiece lipsync --live`` prints it."""
-    return np.array([frame["lip_gap"] for frame in described(follow(pcm))])
+    return np.array([frame["lip_gap"] for frame in described(track_of(follow(pcm)))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import groupby
 
 import numpy as np
@@ -138,3 +139,26 @@ def test_text_may_come_in_pieces(speech: Speech) -> None:
     for w in words:
         pieces.expect([w])
     assert whole.push(speech.pcm) == pieces.push(speech.pcm)
+
+
+def test_hours_of_words_take_no_memory() -> None:
+    aligner, spoken = Aligner(), [word("m a m a"), word("d i d o"), word("p a s u")]
+    said = " ".join(f"{name} " * 4 for name in "mamadidopasu")
+    heard = posteriors(said + "sil " * 8)
+    told, sizes = [], []
+    for _ in range(90):
+        aligner.expect(spoken)
+        told.append([name for name, _ in groupby(shown(aligner, heard))])
+        sizes.append(len(pickle.dumps(aligner)))
+    assert told[-1] == told[1]
+    assert max(sizes[60:]) <= max(sizes[:60])
+    assert aligner.trust == 1.0
+
+
+def test_of_words_that_never_come_the_oldest_are_given_up() -> None:
+    aligner = Aligner()
+    for _ in range(40):
+        aligner.expect([word("d i d o " * 10)] * 100)
+    assert len(pickle.dumps(aligner)) < 6_000_000
+    aligner.expect([word("m a m a")])
+    assert np.isfinite(aligner.step(posteriors("m m a a m m"), 2)).all()

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from mouthpiece.lipsync.articulation import ARTICULATORS
 from mouthpiece.lipsync.features import STEP
-from mouthpiece.lipsync.neural import LIVE_DELAY, Network, Recognizer, load_weights
+from mouthpiece.lipsync.neural import LIVE_DELAY, Network, Recognizer
 from mouthpiece.lipsync.phones import timed_visemes
 from mouthpiece.lipsync.visemes import SIL, VISEMES
+from mouthpiece.lipsync.weights import load_weights
 
 from .espeak import say
 from .scoring import viseme_track

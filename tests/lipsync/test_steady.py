@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from mouthpiece.lipsync.neural import Recognizer
-from mouthpiece.lipsync.steady import LINE, Steady
+from mouthpiece.lipsync.steady import Steady
 from mouthpiece.lipsync.visemes import PP, SIL, Heard
+from mouthpiece.lipsync.weights import load_weights
+
+LINE = load_weights().closure_line
 
 
 def heard(closure: list[float], viseme: list[float]) -> Heard:

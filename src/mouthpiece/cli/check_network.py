@@ -10,8 +10,6 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-import httpx
-
 from mouthpiece.cli.findings import Finding, failure, note, ok, warning
 from mouthpiece.errors import StartupError, Unavailable
 from mouthpiece.settings import Settings
@@ -37,6 +35,8 @@ def port(settings: Settings) -> Finding:
 
 
 def _is_ours(settings: Settings) -> bool:
+    import httpx  # slow to load, and every verb passes through this file
+
     from mouthpiece.app.net import shown_url
 
     url = shown_url(settings.server, settings.server.port)

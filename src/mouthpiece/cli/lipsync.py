@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +31,5 @@ def lipsync(  # noqa: PLR0913, PLR0917 - a parameter is a flag
 
         form = Form.TSV if as_tsv else Form.RHUBARB if as_rhubarb else Form.JSON
         written = mouth_track(audio, form, text, voice, live=live)
-    if out:
-        out.write_text(written)
-    else:
-        typer.echo(written, nl=False)
+    with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
+        file.writelines(written)

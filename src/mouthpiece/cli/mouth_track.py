@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from mouthpiece.errors import InvalidAudio
 from mouthpiece.lipsync.articulation import Word
 from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.lipsync.cues import described, mouth_cues
-from mouthpiece.lipsync.listen import AudioLipSync, Frame
-from mouthpiece.lipsync.visemes import VISEMES
+from mouthpiece.lipsync.visemes import VISEMES, Track
+from mouthpiece.lipsync.whole import hear_all
 from mouthpiece.media import SAMPLE_RATE, Pcm
-from mouthpiece.providers.espeak import EspeakVoice, Manner
+
+_PIECE = 1000
+"""Frames written at a time."""
 
 
 class Form(StrEnum):
@@ -30,10 +33,17 @@ class Form(StrEnum):
     RHUBARB = "rhubarb"
 
 
-def mouth_track(audio: Path, form: Form, text: str, voice: str, *, live: bool) -> str:
-    """The mouth movements of a sound file, written out. Raises InvalidAudio, TooLarge, InvalidVoice."""
+def mouth_track(audio: Path, form: Form, text: str, voice: str, *, live: bool) -> Iterator[str]:
+    """The mouth movements of a sound file, written out, in pieces. Raises InvalidAudio, TooLarge, InvalidVoice."""
     pcm, words = asyncio.run(_read(audio, text, voice))
-    return _written(form, audio, pcm, _frames(pcm, words, live=live))
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("Lip sync", total=1.0)
+
+        def progress(done: float) -> None:
+            shown.update(task, completed=done)
+
+        track = _heard_live(pcm, words, progress) if live else hear_all(pcm, words, progress)
+    return _written(form, audio, pcm, track)
 
 
 async def _read(audio: Path, text: str, voice: str) -> tuple[Pcm, list[Word]]:
@@ -46,6 +56,8 @@ async def _read(audio: Path, text: str, voice: str) -> tuple[Pcm, list[Word]]:
 
 
 async def _words(text: str, voice: str) -> list[Word]:
+    from mouthpiece.providers.espeak import EspeakVoice, Manner
+
     speaker = EspeakVoice()
     try:
         return await speaker.pronounce(text, Manner(voice=voice))
@@ -53,24 +65,36 @@ async def _words(text: str, voice: str) -> list[Word]:
         await speaker.close()
 
 
-def _frames(pcm: Pcm, words: list[Word], *, live: bool) -> list[Frame]:
-    sync = AudioLipSync(patient=not live)
+def _heard_live(pcm: Pcm, words: list[Word], progress: Callable[[float], None]) -> Track:
+    from mouthpiece.lipsync.listen import AudioLipSync, Frame, track_of  # compiled: takes two seconds to load
+
+    sync = AudioLipSync()
     sync.expect(words)
     padded = np.concatenate([pcm, np.zeros(sync.lookahead + POSE_STEP, np.int16)])
     frames: list[Frame] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for at in progress.track(range(0, len(padded), SAMPLE_RATE), description="Lip sync"):
-            frames += sync.follow(padded[at : at + SAMPLE_RATE])
-    return frames[: max(1, len(pcm) // POSE_STEP)]
+    for at in range(0, len(padded), SAMPLE_RATE):
+        frames += sync.follow(padded[at : at + SAMPLE_RATE])
+        progress(min(at + SAMPLE_RATE, len(padded)) / len(padded))
+    return track_of(frames[: max(1, len(pcm) // POSE_STEP)])
 
 
-def _written(form: Form, audio: Path, pcm: Pcm, frames: list[Frame]) -> str:
+def _written(form: Form, audio: Path, pcm: Pcm, track: Track) -> Iterator[str]:
     if form is Form.JSON:
-        return json.dumps({"visemes": VISEMES, "rate": 100, "frames": described(frames)}) + "\n"
-    cues = mouth_cues(frames)
+        yield from _json(track)
+        return
+    cues = mouth_cues(track)
     if form is Form.TSV:
         lines = [f"{c.start:.2f}\t{c.shape}" for c in cues]
-        return "\n".join([*lines, f"{len(frames) / 100:.2f}\tX"]) + "\n"
+        yield "\n".join([*lines, f"{len(track.visemes) / 100:.2f}\tX"]) + "\n"
+        return
     about = {"soundFile": str(audio), "duration": round(len(pcm) / SAMPLE_RATE, 2)}
     told = [{"start": c.start, "end": c.end, "value": c.shape} for c in cues]
-    return json.dumps({"metadata": about, "mouthCues": told}, indent=2) + "\n"
+    yield json.dumps({"metadata": about, "mouthCues": told}, indent=2) + "\n"
+
+
+def _json(track: Track) -> Iterator[str]:
+    """One object, a thousand frames a piece: an hour of them at once would take gigabytes."""
+    yield json.dumps({"visemes": VISEMES, "rate": 100})[:-1] + ', "frames": ['
+    for at in range(0, len(track.visemes), _PIECE):
+        yield (", " if at else "") + json.dumps(described(track, at, at + _PIECE))[1:-1]
+    yield "]}\n"

@@ -24,6 +24,10 @@ Number = float | np.float32
 _SILENCE_STATE, _FIRST, _SECOND = 0, 1, 2
 _WINDOW = 240
 """States looked at ahead of the oldest likely one: some eight seconds of speech."""
+_MOST = 120_000
+"""States that are kept at most, over an hour of speech: of words that never come, the oldest are given up."""
+_SPENT = 512
+"""States left behind at which they are let go of: seldom, because what remains is copied."""
 _SHARPNESS = 0.8
 """Weight of the emissions: neighbouring frames are not independent. Found on training voices."""
 _LEAVE = np.log(1 / 5)
@@ -109,7 +113,10 @@ class Aligner:
         self.trust = 0.0
 
     def expect(self, words: Sequence[Word]) -> None:
-        """Words that will be said after those already expected."""
+        """Words that will be said after those already expected.
+
+        Of more than an hour of speech that was not heard, the oldest are forgotten.
+        """
         said = [w.phones for w in words if w.phones]
         if not said:
             return
@@ -121,6 +128,7 @@ class Aligner:
         self._states = np.concatenate([self._states, states])
         self._shown = np.concatenate([self._shown, np.repeat(shown, lasting)])
         self._score = np.concatenate([self._score, np.full(len(states), _LOST, np.float32)])
+        self._let_go(max(self._low, len(self._states) - _MOST))
 
     def forget(self) -> None:
         """The expected words will not be said."""
@@ -153,7 +161,15 @@ class Aligner:
         likely = np.flatnonzero(self._score[window] > _GONE)
         shown = share @ np.eye(len(PHONES), dtype=np.float32)[self._shown[window]]
         self._low += max(0, int(likely[0]) - 4)
+        if self._low >= _SPENT:
+            self._let_go(self._low)
         return np.asarray(shown, np.float32)
+
+    def _let_go(self, spent: int) -> None:
+        """Drop so many of the oldest states; the window never looks back at those that were left behind."""
+        self._states, self._shown = self._states[spent:].copy(), self._shown[spent:].copy()
+        self._score = self._score[spent:].copy()
+        self._low = max(0, self._low - spent)
 
     @property
     def expecting(self) -> bool:

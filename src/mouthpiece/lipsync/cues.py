@@ -9,9 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from mouthpiece.lipsync.articulation import ARTICULATORS
-from mouthpiece.lipsync.listen import Frame
-from mouthpiece.lipsync.visemes import FF, PP, SIL, VISEMES
-from mouthpiece.media import SAMPLE_RATE
+from mouthpiece.lipsync.visemes import FF, PP, SIL, VISEMES, Track
 
 _JAW, _GAP, _WIDTH, _ROUNDING = (ARTICULATORS.index(name) for name in ("jaw", "lip_gap", "width", "rounding"))
 _SHAPES: Final = dict(zip(VISEMES, "XAGBBBBBBEDCBEF", strict=True))
@@ -30,35 +28,31 @@ class Cue:
     shape: str
 
 
-def described(frames: Sequence[Frame]) -> list[dict[str, Any]]:
-    """The frames by names: ``time`` (s), ``visemes`` in the order of ``VISEMES``, sum 1, and the mouth.
+def described(track: Track, first: int = 0, last: int | None = None) -> list[dict[str, Any]]:
+    """Frames by names: ``time`` (s), ``visemes`` in the order of ``VISEMES``, sum 1, and the mouth.
 
     ``jaw``, ``lip_gap``, ``width`` (0.4 at rest) and ``rounding`` run from 0 to 1 and are what was heard, before the
     springs and gates of the animation; ``closure`` is the probability that the lips are shut for p, b or m.
+    ``first`` and ``last``: which frames.
     """
-    shapes = np.array([f.shape for f in frames], np.float64)
-    shapes[:, [_JAW, _GAP]] *= np.array([[f.presence] for f in frames])
-    closures = np.array([f.closure for f in frames])
-    columns = [np.round(c, 4).tolist() for c in (*shapes[:, [_JAW, _GAP, _WIDTH, _ROUNDING]].T, closures)]
-    visemes = np.round(np.array([f.visemes for f in frames], np.float64), 4).tolist()
-    times = [f.sample / SAMPLE_RATE for f in frames]
+    part = slice(first, last)
+    shapes = track.shape[part].astype(np.float64)
+    shapes[:, [_JAW, _GAP]] *= track.presence[part, None]
+    columns = [*shapes[:, [_JAW, _GAP, _WIDTH, _ROUNDING]].T, track.closure[part].astype(np.float64)]
+    rounded = [np.round(column, 4).tolist() for column in columns]
+    visemes = np.round(track.visemes[part].astype(np.float64), 4).tolist()
+    times = [(first + n) / 100 for n in range(len(visemes))]
     names = ("time", "visemes", "jaw", "lip_gap", "width", "rounding", "closure")
-    return [dict(zip(names, row, strict=True)) for row in zip(times, visemes, *columns, strict=True)]
+    return [dict(zip(names, row, strict=True)) for row in zip(times, visemes, *rounded, strict=True)]
 
 
-def mouth_cues(frames: Sequence[Frame]) -> list[Cue]:
+def mouth_cues(track: Track) -> list[Cue]:
     """The frames as cues without gaps."""
-    told = [_viseme(f) for f in frames]
-    steady = _without_flicker([_SHAPES[VISEMES[v]] for v in told])
-    return list(_runs(steady))
-
-
-def _viseme(frame: Frame) -> int:
-    if frame.presence == 0.0:
-        return SIL
-    if frame.closure > 0.5:
-        return PP
-    return FF if frame.tuck > 0.5 else int(np.argmax(frame.visemes))
+    told = track.visemes.argmax(axis=1)
+    told[track.tuck > 0.5] = FF
+    told[track.closure > 0.5] = PP
+    told[track.presence == 0.0] = SIL
+    return list(_runs(_without_flicker([_SHAPES[VISEMES[v]] for v in told.tolist()])))
 
 
 def _without_flicker(shapes: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ from mouthpiece.lipsync.neural import Recognizer
 from mouthpiece.lipsync.prosody import Tone, Voice
 from mouthpiece.lipsync.smooth import Gate, Springs, scale_opening
 from mouthpiece.lipsync.steady import Steady
-from mouthpiece.lipsync.visemes import TABLE, Heard, TimedViseme
+from mouthpiece.lipsync.visemes import TABLE, Heard, TimedViseme, Track
 from mouthpiece.media import MouthPose, Pcm
 
 _GATE_FROM, _GATE_RANGE = 0.30, 0.25  # probability at which a closure begins, and from there to complete
@@ -50,6 +50,13 @@ class Frame:
     shape: NDArray[np.float32]
     presence: float
     pose: MouthPose
+
+
+def track_of(frames: Sequence[Frame]) -> Track:
+    """All that was heard in these frames, in arrays."""
+    visemes, shapes = (np.array(a, np.float32) for a in zip(*((f.visemes, f.shape) for f in frames), strict=True))
+    gates = np.array([(f.closure, f.tuck, f.presence) for f in frames], np.float32)
+    return Track(visemes, gates[:, 0], gates[:, 1], shapes, gates[:, 2])
 
 
 class AudioLipSync:

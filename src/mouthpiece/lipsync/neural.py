@@ -1,10 +1,4 @@
-"""The trained network, and the only file that knows its weights: sound in, what the mouth does out.
-
-Two frames of log-mel energies make a step of 20 ms: a linear layer of 96, a causal convolution over three steps, two
-gated recurrent layers of 128 (Cho et al. 2014, in the form with one bias inside the reset gate), and linear heads that
-tell, for each frame of 10 ms, the visemes, closed lips, the lip under the teeth, six articulators and the phone. Heads
-exist for several delays: the live ones answer for the frames 60 to 40 ms ago for good, and guess those since; the
-patient one answers 160 ms late, for files. It was trained on synthesised speech with exact phone times only.
+"""The network as it runs live: sound in, what the mouth does out, step by step; see ``weights`` for what it is.
 
 The products are compiled rather than left to BLAS, whose threads cost more than products this small. Each step is
 computed alone: pieces of any size give the same bits.
@@ -14,86 +8,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.articulation import ARTICULATORS, PHONES, VISEME_SHAPE
 from mouthpiece.lipsync.features import STEP, LogMel
-from mouthpiece.lipsync.visemes import VISEMES, Heard
+from mouthpiece.lipsync.visemes import Heard
+from mouthpiece.lipsync.weights import WARM_UP_STEPS, Array, load_weights, meaning
 from mouthpiece.media import Pcm
 
 LIVE_DELAY: Final = 960
 """Samples from the beginning of the oldest frame of an answer until it is known: live."""
 PATIENT_DELAY: Final = 3520
 """The same for the patient heads, which hear 160 ms more of what follows."""
-_LAYERS, _SIDES, _KINDS = 2, ("input", "hidden"), ("weight", "bias")
-_FRAMES = 2  # in a step
-_VALUES = len(VISEMES) + 2 + len(ARTICULATORS)  # of a frame in a head: visemes, closure, tuck, articulators
-_DELAYS = (0, 1, 2, 8)  # steps; the order of the heads in the file, before two heads of phones (delays 2 and 8)
-_WARM_UP_STEPS = 100  # two seconds of silence: the state no longer changes in the third decimal
 _HUSH_STEPS = 30  # after 600 ms of exact zeros the network's answer is taken as known
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Recurrent:
-    """One gated recurrent layer; the gates stand in the order reset, update, new."""
-
-    input_weight: Array  # (128, 384)
-    input_bias: Array
-    hidden_weight: Array  # (128, 384)
-    hidden_bias: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Head:
-    """What is told of a step: first the mouth, ``_VALUES`` a frame and the oldest frame first, then its phones."""
-
-    weight: Array  # (128, frames * 23 + 2 * 41)
-    bias: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """The network's parameters, float32; matrices are (inputs, outputs)."""
-
-    input_weight: Array  # (80, 96)
-    input_bias: Array
-    conv_weight: Array  # (3 * 96, 128), oldest step first
-    conv_bias: Array
-    recurrent: tuple[Recurrent, ...]
-    live: Head
-    patient: Head
-
-
-@cache
-def load_weights() -> Weights:
-    """The weights that ship with the package (float16 in the file), loaded once and shared."""
-    with files(__package__).joinpath("weights.npz").open("rb") as file, np.load(file) as arrays:
-        params = {name: np.ascontiguousarray(arrays[name], np.float32) for name in arrays.files}
-    layers = tuple(
-        Recurrent(**{f"{side}_{kind}": params.pop(f"gru{n}_{side}_{kind}") for side in _SIDES for kind in _KINDS})
-        for n in range(_LAYERS)
-    )
-    weight, bias = params.pop("output_weight"), params.pop("output_bias")
-    heads = [Head(np.ascontiguousarray(weight[:, c]), bias[c]) for c in (_columns((2, 1, 0), 0), _columns((8,), 1))]
-    return Weights(recurrent=layers, live=heads[0], patient=heads[1], **params)
-
-
-def _columns(delays: tuple[int, ...], phones: int) -> NDArray[np.int64]:
-    """Columns of the file's output layer for the frames of these delays and one of the heads of phones."""
-    mouth = [np.arange(_FRAMES * _VALUES) + _DELAYS.index(d) * _FRAMES * _VALUES for d in delays]
-    named = _FRAMES * len(PHONES)
-    first = len(_DELAYS) * _FRAMES * _VALUES + phones * named
-    return np.concatenate([*mouth, np.arange(first, first + named)])
-
 
 _VECTOR, _MATRIX = "float32[::1]", "float32[:,::1]"
 
@@ -149,7 +80,10 @@ def _packed(patient: bool) -> tuple[Array, ...]:
     """All weights of the way to a head."""
     w = load_weights()
     head = w.patient if patient else w.live
-    layers = [np.stack([getattr(r, f"{side}_{kind}") for r in w.recurrent]) for side in _SIDES for kind in _KINDS]
+    layers = [
+        np.stack([getattr(r, name) for r in w.recurrent])
+        for name in ("input_weight", "input_bias", "hidden_weight", "hidden_bias")
+    ]
     return (w.input_weight, w.input_bias, w.conv_weight, w.conv_bias, *layers, head.weight, head.bias)
 
 
@@ -173,21 +107,11 @@ class Network:
         self._recent[:], self._hidden[:] = other._recent, other._hidden
 
 
-def _softmax(x: Array) -> Array:
-    power = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(power / power.sum(axis=-1, keepdims=True), np.float32)
-
-
 def _heard(values: Array) -> list[Heard]:
-    """The meaning of a head's values, shape (steps, values)."""
-    named = len(PHONES) * _FRAMES
-    frames = values[:, :-named].reshape(len(values), -1, _VALUES)
-    n = len(VISEMES)
-    gates = np.float32(1) / (np.float32(1) + np.exp(-frames[..., n : n + 2]))
-    visemes, phones = _softmax(frames[..., :n]), _softmax(values[:, -named:].reshape(len(values), _FRAMES, -1))
-    # two opinions of one network: their mean is nearer to the truth than either
-    shape = (np.clip(frames[..., n + 2 :], 0.0, 1.0) + visemes @ VISEME_SHAPE) / np.float32(2)
-    return [Heard(v, g[:, 0], g[:, 1], s, p) for v, g, s, p in zip(visemes, gates, shape, phones, strict=True)]
+    """What each step tells, from a head's values, shape (steps, values)."""
+    m = meaning(values)
+    told = zip(m.visemes, m.closure, m.tuck, m.shape, m.phones, strict=True)
+    return [Heard(*answer) for answer in told]
 
 
 def _joined(answers: Sequence[Heard]) -> Heard:
@@ -202,7 +126,7 @@ def _after_silence(patient: bool) -> tuple[Network, Heard]:
     """A network that has heard silence for long, and what it answers then."""
     network = Network(patient=patient)
     silence = LogMel().step(np.zeros(STEP, np.int16))
-    answers = network.steps(np.repeat(silence[None], _WARM_UP_STEPS, axis=0))
+    answers = network.steps(np.repeat(silence[None], WARM_UP_STEPS, axis=0))
     return network, _heard(answers[-1:])[0]
 
 

@@ -9,7 +9,9 @@ from math import exp, log10, sqrt
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mouthpiece.lipsync.base import POSE_STEP
 from mouthpiece.media import Pcm
 
 QUIET: Final = 52.0
@@ -28,6 +30,19 @@ def level(hop: Pcm) -> float:
     """Root mean square of a piece of sound, in 16-bit samples."""
     samples = hop.astype(np.float64)
     return sqrt(float(samples @ samples) / len(samples))
+
+
+def presences(pcm: Pcm) -> NDArray[np.float32]:
+    """The presence of the voice at every whole hop of a sound at once, shape (n,); see ``Voice``."""
+    hops = pcm[: len(pcm) // POSE_STEP * POSE_STEP].reshape(-1, POSE_STEP).astype(np.float64)
+    levels = np.sqrt(np.einsum("ij,ij->i", hops, hops) / POSE_STEP)
+    voice, ahead = Voice(Voice.KNOWN), Voice.KNOWN - 1
+    told = []
+    for n, rms in enumerate((*levels.tolist(), *[0.0] * ahead)):
+        voice.note(rms)
+        if n >= ahead:
+            told.append(voice.step_presence())
+    return np.array(told, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +69,10 @@ class Voice:
     _ENOUGH = 8
     _EASE = 10
     _ATTACK = 3
+    KNOWN = 6  # hops ahead from which silence is judged, however far it sees: more would hush the end of speech
 
     def __init__(self, ahead: int) -> None:
+        self._last = min(ahead, self.KNOWN) - 1
         self._levels: deque[float] = deque([0.0] * ahead, ahead)  # the hop of now first
         self._silent: deque[bool] = deque([True] * ahead, ahead)
         self._run = self._ENOUGH
@@ -66,16 +83,19 @@ class Voice:
 
     def hear(self, hop: Pcm) -> None:
         """Take in the newest hop."""
-        rms = level(hop)
+        self.note(level(hop))
+
+    def note(self, rms: float) -> None:
+        """Take in the newest hop by its level."""
         self._reference = max(rms, _LEAST_REFERENCE, self._reference * _REFERENCE_FALL)
         silent = rms < max(QUIET, _BELOW_SPEECH * self._reference)
         self._levels.append(rms)
         self._silent.append(silent)
-        self._run = self._run + 1 if silent else 0
+        self._run = self._run + 1 if self._silent[self._last] else 0
 
     def now(self) -> Tone:
         """The tone at the oldest hop still held; call once after every ``hear``."""
-        presence = self._step_presence()
+        presence = self.step_presence()
         loudness = min(self._levels[0] / self._reference, 1.0)
         self._short += _SHORT * (loudness - self._short)
         self._spoken = self._spoken + 1 if presence else 0
@@ -93,7 +113,8 @@ class Voice:
         self._run, self._presence = self._ENOUGH, 0.0
         self._short = self._long = 0.0
 
-    def _step_presence(self) -> float:
+    def step_presence(self) -> float:
+        """The presence at the oldest hop still held; ``now`` tells it as well."""
         if self._run >= self._ENOUGH:
             self._presence = max(0.0, self._presence - 1.0 / self._EASE)
         elif not all(islice(self._silent, self._ATTACK + 1)):

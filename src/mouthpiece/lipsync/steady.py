@@ -2,60 +2,80 @@
 
 The network tells of frames that are to come as well, so a frame and its neighbours can be weighed without waiting.
 Closures have two witnesses, the gate and the viseme of their own; their mean, smoothed over three frames, is right
-more often than either. Articulators move slowly: theirs are smoothed over five.
+more often than either. Where it counts as a closure was found on speech apart from all that is scored, and comes with
+the weights. Articulators move slowly: theirs are smoothed over five.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from mouthpiece.lipsync.visemes import PP, Heard
+from mouthpiece.lipsync.weights import load_weights
 
 Array = NDArray[np.float32]
 
 CLOSURE: Final = (0.25, 0.5, 0.25)
 """Weights of the frame before, the frame, and the one after."""
 SHAPE: Final = (0.1, 0.2, 0.4, 0.2, 0.1)
-LINE: Final = 0.36
-"""The smoothed mean at which a closure is as likely as not: it is told as one half."""
 _PAST: Final = len(SHAPE) // 2
-_VECTOR, _MATRIX = "float32[::1]", "float32[:,::1]"
 
 
-@numba.njit(f"{_MATRIX}({_MATRIX}, {_VECTOR})", nogil=True, cache=True)
-def _smoothed(rows: Array, kernel: Array) -> Array:
-    """Rows (n, k) after the first half of the kernel; the last row stands for those that follow it."""
-    half, last = len(kernel) // 2, len(rows) - 1
-    out = np.zeros((len(rows) - half, rows.shape[1]), np.float32)
-    for i in range(len(out)):
-        for j in range(len(kernel)):
-            for k in range(rows.shape[1]):
-                out[i, k] += kernel[j] * rows[min(i + j, last), k]
-    return out
+@cache
+def _band(kernel: tuple[float, ...], rows: int) -> Array:
+    """The matrix that smooths ``rows`` rows into those after the first half of the kernel.
 
-
-_CLOSURE, _SHAPE = np.array(CLOSURE, np.float32) * np.float32(0.5 / LINE), np.array(SHAPE, np.float32)
+    The last row stands for those that follow it.
+    """
+    half = len(kernel) // 2
+    band = np.zeros((rows - half, rows), np.float32)
+    for i in range(rows - half):
+        for j, weight in enumerate(kernel):
+            band[i, min(i + j, rows - 1)] += weight
+    return band
 
 
 class Steady:
     """Weighs the frames of one stream."""
 
     def __init__(self, silence: Heard) -> None:
-        self._before = _witnesses(silence)[:_PAST]
+        self._before = witnesses(silence)[:_PAST]
         self._shapes = silence.shape[:_PAST]
 
     def step(self, heard: Heard) -> Heard:
         """The same, weighed; the first two frames are told for good and remembered."""
-        now = _witnesses(heard)
+        now = witnesses(heard)
         closures, shapes = np.concatenate((self._before[-1:], now)), np.concatenate((self._shapes, heard.shape))
         self._before, self._shapes = now[:_PAST], heard.shape[:_PAST]
-        closure = np.minimum(_smoothed(closures, _CLOSURE)[:, 0], np.float32(1))
-        return Heard(heard.visemes, closure, heard.tuck, _smoothed(shapes, _SHAPE), heard.phones)
+        closure, shape = _band(CLOSURE, len(closures)) @ closures, _band(SHAPE, len(shapes)) @ shapes
+        return Heard(heard.visemes, likely(closure), heard.tuck, shape, heard.phones)
 
 
-def _witnesses(heard: Heard) -> Array:
-    return np.asarray((heard.closure + heard.visemes[:, PP])[:, None] / np.float32(2), np.float32)
+def steady_all(heard: Heard) -> Heard:
+    """As ``Steady`` with all frames of a sound at once; the first and the last stand for those beyond them."""
+    closure = likely(_smoothed(witnesses(heard)[:, None], CLOSURE)[:, 0])
+    return replace(heard, closure=closure, shape=_smoothed(heard.shape, SHAPE))
+
+
+def _smoothed(rows: Array, kernel: tuple[float, ...]) -> Array:
+    half = len(kernel) // 2
+    padded = np.pad(rows, ((half, half), (0, 0)), mode="edge")
+    out = np.zeros_like(rows)
+    for j, weight in enumerate(kernel):
+        out += np.float32(weight) * padded[j : j + len(rows)]
+    return out
+
+
+def witnesses(heard: Heard) -> Array:
+    """The mean of what gate and viseme say of closed lips, by frame."""
+    return np.asarray((heard.closure + heard.visemes[:, PP]) / np.float32(2), np.float32)
+
+
+def likely(closure: Array) -> Array:
+    """How likely the weighed mean makes a closure: the line is told as one half."""
+    return np.asarray(np.minimum(closure * np.float32(0.5 / load_weights().closure_line), np.float32(1)), np.float32)

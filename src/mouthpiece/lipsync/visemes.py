@@ -65,6 +65,20 @@ class Heard:
     phones: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """What was heard in a whole sound, a frame every 10 ms.
+
+    ``visemes``, ``closure``, ``tuck`` and ``shape`` as in ``Heard``, and ``presence`` (n,) of the voice, 0 to 1.
+    """
+
+    visemes: NDArray[np.float32]
+    closure: NDArray[np.float32]
+    tuck: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    presence: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class TimedViseme:
     """A viseme that is known to fill ``start`` .. ``end`` (samples), at ``weight`` 0..1 of its full shape."""
