@@ -25,9 +25,11 @@ from training.lipsync.train import RATE, Data, Plan, train
 WEIGHTS = Path(__file__).parents[2] / "src/mouthpiece/lipsync/weights.npz"
 START = Path(__file__).with_name("start.npz")
 SPEECH_SEED, FEATURE_SEED, TRAIN_SEED = 23, 23, 23
-HOLD, DECAY = 1600, 3200
+HOLD, DECAY = 500, 1500
 GENTLE = 1.2e-3
 """Highest learning rate of weights that have learnt already."""
+TOLD = 0.6
+"""Share of the utterances that are told."""
 SHARE = 1.0
 """Weight of the newly trained weights in the mean with those that they began from."""
 
@@ -77,7 +79,7 @@ def main() -> None:
     files = speak_train_set(a.folder / "speech", SPEECH_SEED, a.scale)
     features, params = (a.folder / f"{name}.npz" for name in ("features", "params"))
     if not features.exists():
-        prepare(files, features, Amount(1, FEATURE_SEED))
+        prepare(files, features, Amount(1, FEATURE_SEED, TOLD))
     if not params.exists():
         keep(params, Recipe(None if a.scratch else START, a.hold, a.decay).train(features, a.folder))
     judged = speak_validation_set(a.folder / "validation", SPEECH_SEED, a.scale)
