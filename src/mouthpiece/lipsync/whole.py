@@ -44,9 +44,10 @@ def hear_all(pcm: Pcm, words: Sequence[Word] = (), progress: Callable[[float], N
     heard = steady_all(_flat(meaning(values)))
     if words:
         heard = _informed(heard, words)
-    late, n = PATIENT_STEPS * FRAMES, max(1, len(pcm) // HOP)  # the first answers are of the silence before
-    parts = (a[late : late + n] for a in (heard.visemes, heard.closure, heard.tuck, heard.shape))
-    return Track(*parts, presences(sound)[:n])
+    first = PATIENT_STEPS * FRAMES  # the first answers are of the silence before
+    part = slice(first, first + max(1, len(pcm) // HOP))
+    present = presences(sound)[: part.stop - first]
+    return Track(heard.visemes[part], heard.closure[part], heard.tuck[part], heard.shape[part], present)
 
 
 def _flat(heard: Heard) -> Heard:
