@@ -37,6 +37,16 @@ def test_simli_ai_sees_lips_move(livekit_house: Server, speech: Path) -> None:
     assert result["size"] == [512, 512]
     got = lips(result)
     assert got.correlation > 0.6, got
+    assert abs(got.lag) <= 0.2, got
+
+
+KEEP_PEERS = """
+    window.peers = [];
+    window.RTCPeerConnection = class extends window.RTCPeerConnection {
+        constructor(...rest) { super(...rest); window.peers.push(this); }
+    };
+"""
+"""What is in step when it is sent is judged by the sender's clock: see the driver."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +61,7 @@ def test_simli_client_sees_lips_move(version: str, livekit_house: Server, chrome
     faults: list[str] = []
     context = chrome.new_context()
     page = watched_page(context, faults)
+    page.add_init_script(KEEP_PEERS)
     page.goto(f"{livekit_house.url}/healthz")
     page.add_script_tag(path=browser_bundle(f"simli-client@{version}"))
     page.add_script_tag(path=DRIVERS / "simli_client_v3.js")
@@ -60,6 +71,7 @@ def test_simli_client_sees_lips_move(version: str, livekit_house: Server, chrome
         page.add_script_tag(path=DRIVERS / "simli_client_v1.js")
         plan["config"] = {"SimliURL": livekit_house.url}
     page.evaluate("(plan) => window.drive(plan)", plan)
+    page.evaluate("() => window.watchPeers(window.session)")
     code = """(data) => { const bytes = window.bytes(data);
         for (let i = 0; i < bytes.length; i += 6000) window.session.client.sendAudioData(bytes.slice(i, i + 6000)); }"""
     page.evaluate(code, base64.b64encode(speech.read_bytes()).decode())
@@ -70,5 +82,7 @@ def test_simli_client_sees_lips_move(version: str, livekit_house: Server, chrome
     heard_at, rms = (np.array([row[i] for row in got["heard"]]) for i in (0, 1))
     found = fit(seen_at, mouths, heard_at, rms, max_lag=0.8)
     assert found.correlation > 0.5, found
+    assert len(got["parted"]) > 20, "the page knows the sender's clock"
+    assert abs(found.lag - np.median(got["parted"])) <= 0.2, (found, got["parted"])
     context.close()
     assert not faults

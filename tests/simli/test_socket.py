@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
 from pathlib import Path
@@ -220,6 +221,19 @@ async def test_no_offer_in_time(start: Start) -> None:
             assert await rest(socket) == (["ERROR OFFER_TIMEOUT"], 1008)
         async with front.socket() as socket:
             assert await rest(socket) == (["ERROR INVALID_SESSION_TOKEN"], 1008)
+
+
+async def test_pings_and_a_token_buy_no_time_for_the_offer(start: Start) -> None:
+    async with start(offer_timeout_s=1.0) as front, front.socket() as socket:
+        await socket.send(front.token())
+        told = asyncio.create_task(rest(socket))
+        while not told.done():  # each of these would begin the wait anew, if any did
+            await asyncio.wait({told}, timeout=0.05)
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send("ping 1")
+        texts, code = await told
+        assert (texts[-1], code) == ("ERROR OFFER_TIMEOUT", 1008)
+        assert set(texts[:-1]) == {"pong 1"}
 
 
 async def test_one_over_the_limit_is_told_when_to_come_back(start: Start) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -28,11 +29,20 @@ from mouthpiece.live.base import Speaking
 from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages
 from mouthpiece.simli.tokens import SessionClaims
+from mouthpiece.store.history import SessionRecord
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINE = {"x-simli-api-key": KEY}
+ROWS, POLYAI = set(range(1, 34)), {25, 26}
+"""``POLYAI``: rows of PolyAI's gateway."""
+NAMED = [int(row) for row in re.findall(r"^async def test_row_(\d+)_", Path(__file__).read_text(), re.MULTILINE)]
+SWITCHING = (Path(__file__).parents[2] / "docs" / "switching.md").read_text()
 V1 = "/startWebRTCSession"
+
+
+async def test_every_row_has_one_test_that_is_named_after_it() -> None:
+    assert sorted(NAMED) == sorted(ROWS - POLYAI)
 
 
 @pytest.mark.parametrize("path", ["/compose/webrtc/p2p", "/compose/webrtc/peer_to_peer", "/peer-to-peer"])
@@ -150,11 +160,14 @@ async def test_row_11_limits_come_from_the_body_or_are_300_and_3600(front: Front
 @pytest.mark.parametrize("names", [("start", "end"), ("startTime", "endTime")])
 async def test_row_12_history_takes_both_pairs_of_names(front: Front, names: tuple[str, str]) -> None:
     first, last = names
-    answer = await front.http.get("/history/sessions", params={first: 0, last: 1}, headers=MINE)
-    assert answer.json() == {"sessions": []}
-    async with front.session():
-        pass
+    record = SessionRecord(first, front.account, f"token of {first}", "mia", "compose", None, "settings-1")
+    await front.house.history.begin(record, "a worker")  # type: ignore[attr-defined]
+    now = int(time.time())
+    for since, until, found in ((now - 60, now + 60, True), (0, now - 60, False), (now + 60, now + 120, False)):
+        answer = await front.http.get("/history/sessions", params={first: since, last: until}, headers=MINE)
+        assert (first in {session["id"] for session in answer.json()["sessions"]}) is found
     assert (await front.http.get("/history/sessions", params={first: "soon"}, headers=MINE)).status_code == 422
+    await front.house.history.end(first, "done", 1)  # type: ignore[attr-defined]
 
 
 async def talked(front: Front) -> str:
@@ -260,6 +273,8 @@ async def test_row_19_a_language_model_of_ones_own_needs_no_name(front: Front) -
 async def test_row_20_the_socket_is_reached_by_ws_and_the_docs_say_so(front: Front) -> None:
     answer = await front.http.get("/compose/webrtc/p2p", params={"session_token": front.token()})
     assert answer.status_code == 404, "it is no HTTP route"
+    (printed,) = re.findall(r"new SimliClient\(session_token.*?, (\w+)\);", SWITCHING)
+    assert f'const {printed} = "ws://127.0.0.1:8800";' in SWITCHING
 
 
 @pytest.mark.parametrize("model", ["artalk", "fasttalk", "something-new", None])

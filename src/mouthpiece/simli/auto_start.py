@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request
 
 from mouthpiece.agent.base import Advice
-from mouthpiece.errors import BadInput, Draining, InvalidApiKey, InvalidSessionToken, NotFound, SessionTokenExpired
+from mouthpiece.errors import BadInput, InvalidApiKey, InvalidSessionToken, NotFound, SessionTokenExpired
 from mouthpiece.providers.base import Choice, MindChoice, VoiceChoice
 from mouthpiece.simli import rest
 from mouthpiece.simli.auto_base import salon_of, troupe_of
@@ -113,13 +113,12 @@ def own_origin(request: Request) -> str:
 async def start(request: Request, house: House, who: StartClaims, wanted: Wanted) -> StartReply:
     """Write the conversation down; it begins when somebody enters its room.
 
-    Raises BadInput, InvalidFace, InvalidEmotion, RateLimited, Draining.
+    Raises BadInput, InvalidFace, InvalidEmotion, RateLimited, Draining, NoCapacity.
     """
     salon = salon_of(house)
     await house.limiter.hit(who.account)
-    if house.draining():
-        raise Draining(retry_s=house.limits.retry_s)
     face, emotion = await rest.face_and_emotion(wanted.face, who.account, house)
+    await rest.room_for_one_more(who.account, house)
     advice = await troupe_of(salon).advise(wanted.choice, wanted.plan["language"])
     conversation = str(uuid.uuid4())
     plan = {**wanted.plan, "face": face.face_id, "emotion": emotion, "notices": list(advice.notices)}

@@ -120,7 +120,7 @@ async def make_token(asked: schemas.TokenRequest, who: Caller, house: House) -> 
     if asked.audioInputFormat.lower() != "pcm16":
         raise BadInput(reason=f"audioInputFormat {asked.audioInputFormat[:20]} is not supported: send pcm16")
     face, emotion = await face_and_emotion(asked.faceId, who.account, house)
-    await _admit(who.account, house)
+    await room_for_one_more(who.account, house)
     claims = _claims(asked, who, int(house.clock()), (face.face_id, emotion))
     layers, dropped = await _layers(asked, who.account, house)
     said = [*warnings(asked), *dropped]
@@ -137,8 +137,11 @@ async def face_and_emotion(named: str, account: str, house: House) -> tuple[Face
     return face, emotion
 
 
-async def _admit(account: str, house: House) -> None:
-    """Say now what the socket would say: full, or over the account's limit."""
+async def room_for_one_more(account: str, house: House) -> None:
+    """Say now what the socket would say: full, or over the account's limit.
+
+    Raises RateLimited, Draining, NoCapacity.
+    """
     limits = house.limits
     if await house.history.active(account) >= limits.sessions_per_key:
         raise RateLimited(reason=f"{limits.sessions_per_key} sessions at once", retry_s=limits.retry_s)

@@ -114,7 +114,7 @@ def open_token(token: str, origin: str | None, house: House) -> SessionClaims:
 async def _token_message(wire: Wire, house: House) -> str:
     try:
         with stranger(wire.socket, house):
-            async with asyncio.timeout(house.limits.offer_timeout_s):
+            async with asyncio.timeout_at(wire.opened + house.limits.offer_timeout_s):
                 message = await wire.receive()
     except TimeoutError:
         raise errors.InvalidSessionToken from None
@@ -137,10 +137,13 @@ def stranger(client: HTTPConnection, house: House) -> Iterator[None]:
 
 
 async def first_offer(wire: Wire, house: House) -> m.Offer:
-    """The first message must be the offer, soon; only pings may come before it. Raises OfferTimeout, InvalidOffer."""
+    """The offer must come soon after the socket was opened; only pings, and a token, may come before it.
+
+    Raises OfferTimeout, InvalidOffer.
+    """
     seconds = house.limits.offer_timeout_s
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(wire.opened + seconds):
             while isinstance(message := m.parse(await wire.receive()), m.Ping):
                 await wire.send(m.pong(message))
     except TimeoutError:

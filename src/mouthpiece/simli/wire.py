@@ -47,7 +47,10 @@ class Wire:
 
     def __init__(self, socket: WebSocket, messages_per_s: int) -> None:
         self.socket = socket
-        self._pace = Pace(messages_per_s, asyncio.get_running_loop().time)
+        clock = asyncio.get_running_loop().time
+        self.opened = clock()
+        """When it was accepted, by the loop's clock."""
+        self._pace = Pace(messages_per_s, clock)
 
     async def receive(self) -> str | bytes:
         """The client's next message. Raises ClientGone."""

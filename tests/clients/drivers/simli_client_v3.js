@@ -48,8 +48,27 @@ function watch(video, audio, session) {
   }, 20);
 }
 
+// How much farther the sound that is played now is than the picture that is shown now, by the sender's clock (seconds).
+// A page that plays them in elements of their own, or a busy machine, parts what was sent together.
+async function partedBy(peer) {
+  const played = {};
+  for (const stats of (await peer.getStats()).values())
+    if (stats.type === "inbound-rtp" && stats.estimatedPlayoutTimestamp) played[stats.kind] = stats.estimatedPlayoutTimestamp;
+  return played.audio && played.video ? (played.audio - played.video) / 1000 : null;
+}
+
+window.watchPeers = (session) => {
+  session.parted = [];
+  setInterval(async () => {
+    for (const peer of window.peers) {
+      const seconds = peer.connectionState === "connected" ? await partedBy(peer) : null;
+      if (seconds !== null) session.parted.push(seconds);
+    }
+  }, 100);
+};
+
 window.bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 window.report = () => {
-  const { events, seen, heard, size } = window.session;
-  return { events, seen, heard, size };
+  const { events, seen, heard, size, parted } = window.session;
+  return { events, seen, heard, size, parted };
 };
