@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -42,6 +46,20 @@ def test_sessions_tells_cost_by_stage_and_against_the_bare_encoders() -> None:
     assert all(talking[stage] > 0 for stage in ("sound", "mouth", "draw", "encode"))
     assert 10 < alone["fps"] < 26
     assert any("further idle session" in aim["what"] for aim in report["aims"])
+
+
+def test_a_bench_that_is_told_to_stop_takes_its_server_with_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mouthpiece", "bench", "memory"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ, text=True) as process:
+        assert process.stderr is not None
+        assert "one session" in process.stderr.readline()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert children
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    assert not list(tmp_path.glob("mouthpiece-bench-*"))
 
 
 def test_memory_tells_of_one_more_and_of_what_stays() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from types import FrameType
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -108,8 +110,17 @@ def voice(
 
 
 def _report(measure: Callable[[], Report], as_json: bool) -> None:
-    report = measure()
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        report = measure()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if as_json:
         typer.echo(to_json([report]))
     else:
         show([report], Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+
+
+def _stop(signum: int, _: FrameType | None) -> NoReturn:
+    """End by an exception, so that the servers and peers that a bench started end with it."""
+    raise SystemExit(128 + signum)
