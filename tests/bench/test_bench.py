@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.browser import chromium
+from tests.support.livekit import program
 from tests.support.networks import wav2lip_file
 from typer.testing import CliRunner
 
@@ -71,6 +72,44 @@ def test_sync_sees_every_mark() -> None:
     (row,) = bench("sync", "--seconds", "8")["rows"]
     assert row["marks"] >= 4
     assert abs(row["median_ms"]) < 100, "a picture of another second would be off by more"
+
+
+def test_sessions_in_rooms_stand_beside_the_same_peer_to_peer() -> None:
+    report = bench(
+        "sessions", "--talking", "1", "--idle", "", "--seconds", "1",
+        "--transport", "livekit", "--subscribers", "1,3", "--livekit", program(),
+    )  # fmt: skip
+    rows = report["rows"]
+    assert [(row["transport"], row["viewers"]) for row in rows] == [("p2p", 1), ("livekit", 1), ("livekit", 3)]
+    assert all(row["fps"] > 0 and row["cpu_s_per_s"] > 0 for row in rows), "every subscriber got pictures"
+    assert [row["livekit_server"] is None for row in rows] == [True, False, False]
+    assert {
+        "1 talking in a room with 1: times the same peer to peer",
+        "1 talking in a room with 3: times that with 1",
+    } < {aim["what"] for aim in report["aims"]}
+
+
+def test_sync_sees_the_marks_through_a_livekit_server() -> None:
+    (row,) = bench("sync", "--seconds", "12", "--transport", "livekit", "--livekit", program())["rows"]
+    assert row["transport"] == "livekit"
+    assert row["marks"] >= 4
+    assert abs(row["median_ms"]) < 100, "a picture of another second would be off by more"
+
+
+@pytest.mark.filterwarnings("ignore")  # the framework's own
+def test_avatar_reports_the_frameworks_own_metrics() -> None:
+    rows = {row["what"]: row for row in bench("avatar", "--rounds", "1", "--livekit", program())["rows"]}
+    for way in ("over HTTP", "in process"):
+        assert rows[f"join, {way}"]["n"] == 1
+        assert rows[f"join, {way}"]["p50_ms"] > 0
+        assert rows[f"playback latency, {way}"]["n"] == 3
+        assert rows[f"playback latency, {way}"]["p50_ms"] > 0
+
+
+def test_without_a_livekit_server_it_says_what_to_give() -> None:
+    done = CliRunner().invoke(app, ["bench", "sync", "--transport", "livekit", "--livekit", "no-such-program"])
+    assert done.exit_code == 2
+    assert "--livekit" in done.stderr
 
 
 def test_render_tells_where_the_time_goes() -> None:

@@ -31,8 +31,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with livekit_server(tmp_path_factory.mktemp("livekit")) as it:
+def livekit() -> Iterator[LiveKitServer]:
+    with livekit_server() as it:
         yield it
 
 

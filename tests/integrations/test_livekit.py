@@ -22,8 +22,8 @@ LINE = "My mama bought a big blue boat, and we follow five very fine foxes."
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with livekit_server(tmp_path_factory.mktemp("livekit")) as it:
+def server() -> Iterator[LiveKitServer]:
+    with livekit_server() as it:
         yield it
 
 

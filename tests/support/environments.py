@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parents[2] / ".clients"
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".clients"
 """Where they are kept (ignored by git): installing takes longer than the tests."""
 
 
 @cache
 def python_client(requirement: str, *more: str) -> Path:
     """The interpreter of an environment that holds ``requirement``, ``more`` beside it, and nothing of ours."""
-    folder = HOME / "+".join((requirement, *more)).replace("==", "-").replace("<", "-below-")
+    named = [one for one in (requirement, *more) if not one.startswith("--")]
+    folder = HOME / "+".join(named).replace("==", "-").replace("<", "-below-")
     python = folder / "bin" / "python"
     done, wanted = folder / ".done", "\n".join((requirement, *more))
     if not done.exists() or done.read_text() != wanted:
@@ -26,6 +28,12 @@ def python_client(requirement: str, *more: str) -> Path:
         _run(*uv, "pip", "install", "--python", str(python), requirement, *more)
         done.write_text(wanted)
     return python
+
+
+@cache
+def python_guest(requirement: str) -> Path:
+    """The interpreter of an environment that holds ``requirement`` and this project, as a framework's user has them."""
+    return python_client(requirement, "mouthpiece", f"--editable={ROOT}", f"--constraint={ROOT / 'locks' / 'run.txt'}")
 
 
 @cache

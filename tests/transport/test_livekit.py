@@ -30,8 +30,8 @@ _rooms = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with livekit_server(tmp_path_factory.mktemp("livekit")) as it:
+def server() -> Iterator[LiveKitServer]:
+    with livekit_server() as it:
         yield it
 
 

@@ -108,6 +108,11 @@ def _command_of(pid: int) -> str:
         return ""
 
 
+def cpu_of(pid: int) -> float:
+    """CPU-seconds used so far by a process and all that descend from it."""
+    return sum(_cpu_of(one) for one in _family(pid))
+
+
 def _cpu_of(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

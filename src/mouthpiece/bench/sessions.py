@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mouthpiece.bench.encoders import Floor, measure_floor
 from mouthpiece.bench.report import Aim, Cell, Report, at_most
-from mouthpiece.bench.server import KEY, running
+from mouthpiece.bench.rooms import LiveKit, Rooms, rooms
+from mouthpiece.bench.server import KEY, cpu_of, running
 from mouthpiece.bench.speech import speech, speech_file
 from mouthpiece.bench.viewer import Outcome, Plan, outcome, wait_for, watch
 
@@ -20,12 +22,22 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many sessions, talking or not, for how long, on how many worker processes."""
+    """How many sessions, talking or not, for how long, on how many worker processes.
+
+    ``subscribers``: in LiveKit rooms, each with so many; None: peer to peer.
+    """
 
     sessions: int
     talking: bool
     seconds: float = 10.0
     workers: int = 0
+    subscribers: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        way = "" if self.subscribers is None else f" in a room with {self.subscribers}"
+        return f"{self.sessions} {'talking' if self.talking else 'idle'}{way}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Cost:
     late: int
     sound_p99_ms: float
     received: Outcome
+    livekit_s: float | None
 
     @property
     def per_session(self) -> float:
@@ -52,32 +65,50 @@ class Cost:
         return self.late / max(1, self.late + self.pictures)
 
 
-def run(loads: Sequence[Load], say: Say) -> Report:
-    """Run every load on a fresh server, and compare with the bare encoders, run in between."""
+def run(loads: Sequence[Load], livekit: LiveKit | None, say: Say) -> Report:
+    """Run every load on a fresh server, and compare with the bare encoders, run in between.
+
+    Loads in rooms need ``livekit``. Raises NotConfigured, Unavailable without it.
+    """
     floor = measure_floor(speech())
     say(f"bare encoders: {floor.both:.4f} CPU-s/s")
     costs = []
-    for load in loads:
-        costs.append(measure(load))
-        say(f"{load.sessions} {'talking' if load.talking else 'idle'}: {costs[-1].per_session:.4f} CPU-s/s each")
+    with rooms(livekit) if livekit else nullcontext() as house:
+        for load in loads:
+            costs.append(measure(load, None if load.subscribers is None else house))
+            say(f"{load.name}: {costs[-1].per_session:.4f} CPU-s/s each")
     return Report("sessions", [_row(cost, floor) for cost in costs], _aims(costs, floor), _notes(floor))
 
 
-def measure(load: Load) -> Cost:
-    """One load on a server of its own."""
-    with tempfile.TemporaryDirectory() as folder, running(["--workers", str(load.workers)]) as server:
+def measure(load: Load, house: Rooms | None = None) -> Cost:
+    """One load on a server of its own, peer to peer or in the rooms of ``house``."""
+    environ = house.environ if house else {}
+    with tempfile.TemporaryDirectory() as folder, running(["--workers", str(load.workers)], environ) as server:
         file = speech_file(Path(folder)) if load.talking else None
-        warm_s = 4.0 if load.talking else 6.0  # idle sessions have joined the shared face by then
-        plan = Plan(server.url, KEY, load.sessions, load.seconds, str(file) if file else None, warm_s=warm_s)
+        plan = Plan(
+            server.url,
+            KEY,
+            load.sessions,
+            load.seconds,
+            str(file) if file else None,
+            warm_s=4.0 if load.talking else 6.0,  # idle sessions have joined the shared face by then
+            livekit=(house.key, house.secret) if house else None,
+            subscribers=load.subscribers or 1,
+        )
         viewers = watch(plan)
         wait_for(viewers, "measuring")
-        cpu, before = server.cpu_s(), server.metrics()
+        cpu, there, before = server.cpu_s(), _cpu_of(house), server.metrics()
         wait_for(viewers, "measured")
-        cpu, after = server.cpu_s() - cpu, server.metrics()
-        return _cost(load, cpu, {k: v - before.get(k, 0.0) for k, v in after.items()}, outcome(viewers))
+        cpu, there, after = server.cpu_s() - cpu, _cpu_of(house) - there, server.metrics()
+        grown = {k: v - before.get(k, 0.0) for k, v in after.items()}
+        return _cost(load, cpu, grown, outcome(viewers), there if house and house.process else None)
 
 
-def _cost(load: Load, cpu_s: float, grown: dict[str, float], received: Outcome) -> Cost:
+def _cpu_of(house: Rooms | None) -> float:
+    return cpu_of(house.process.pid) if house and house.process else 0.0
+
+
+def _cost(load: Load, cpu_s: float, grown: dict[str, float], received: Outcome, livekit_s: float | None) -> Cost:
     return Cost(
         load=load,
         cpu_s=cpu_s,
@@ -87,6 +118,7 @@ def _cost(load: Load, cpu_s: float, grown: dict[str, float], received: Outcome) 
         late=round(total(grown, "mouthpiece_late_pictures_total")),
         sound_p99_ms=quantile_ms(grown, "mouthpiece_sound_lateness_seconds", 0.99),
         received=received,
+        livekit_s=livekit_s,
     )
 
 
@@ -119,15 +151,18 @@ def _row(cost: Cost, floor: Floor) -> dict[str, Cell]:
     return {
         "sessions": cost.load.sessions,
         "kind": "talking" if cost.load.talking else "idle",
+        "transport": "p2p" if cost.load.subscribers is None else "livekit",
+        "viewers": cost.load.subscribers or 1,
         "workers": cost.load.workers,
         "cpu_s_per_s": round(cost.per_session, 4),
         "x_encoders": round(cost.per_session / floor.both, 2),
         **named,
         "transport_and_rest": round(rest, 4),
         "receiver": round(cost.receivers_s / each, 4),
+        "livekit_server": None if cost.livekit_s is None else round(cost.livekit_s / each, 4),
         "late_%": round(100 * cost.late_share, 2),
         "sound_p99_ms": round(cost.sound_p99_ms, 2),
-        "fps": round(sum(v.pictures for v in cost.received.viewers) / each, 2),
+        "fps": round(sum(v.pictures for v in cost.received.viewers) / each / (cost.load.subscribers or 1), 2),
     }
 
 
@@ -135,19 +170,34 @@ def _aims(costs: Sequence[Cost], floor: Floor) -> list[Aim]:
     aims: list[Aim] = []
     for cost in costs:
         load = cost.load
-        if load.talking:
-            name = f"{load.sessions} talking"
-            aims.append(at_most(f"{name}: times the bare encoders", 4.5, cost.per_session / floor.both))
+        if load.talking and load.subscribers is None:
+            aims.append(at_most(f"{load.name}: times the bare encoders", 4.5, cost.per_session / floor.both))
             if load.sessions >= 12:
-                aims.append(at_most(f"{name}: late pictures", 1.0, 100 * cost.late_share, " %"))
-                aims.append(at_most(f"{name}: sound p99 late", 5.0, cost.sound_p99_ms, " ms"))
-    idle = {cost.load.sessions: cost for cost in costs if not cost.load.talking}
+                aims.append(at_most(f"{load.name}: late pictures", 1.0, 100 * cost.late_share, " %"))
+                aims.append(at_most(f"{load.name}: sound p99 late", 5.0, cost.sound_p99_ms, " ms"))
+    idle = {cost.load.sessions: cost for cost in costs if not cost.load.talking and cost.load.subscribers is None}
     if 1 in idle:
         aims.append(at_most("one idle session, CPU-s/s", 0.05, idle[1].per_session))
         many = max(idle)
         if many > 1:
             more = (idle[many].cpu_s - idle[1].cpu_s) / idle[many].load.seconds / (many - 1)
             aims.append(at_most("each further idle session of the same look, CPU-s/s", 0.01, more))
+    return aims + _room_aims(costs)
+
+
+def _room_aims(costs: Sequence[Cost]) -> list[Aim]:
+    """Beside the same load peer to peer, and with more viewers beside fewer."""
+    aims: list[Aim] = []
+    for talking, sessions in dict.fromkeys((cost.load.talking, cost.load.sessions) for cost in costs):
+        same = {c.load.subscribers: c for c in costs if (c.load.talking, c.load.sessions) == (talking, sessions)}
+        alone = same.pop(None, None)
+        counts = sorted(count for count in same if count)
+        if alone and counts:
+            ratio = same[counts[0]].per_session / alone.per_session
+            aims.append(at_most(f"{same[counts[0]].load.name}: times the same peer to peer", 1.5, ratio))
+        if len(counts) > 1:
+            ratio = same[counts[-1]].per_session / same[counts[0]].per_session
+            aims.append(at_most(f"{same[counts[-1]].load.name}: times that with {counts[0]}", 1.1, ratio))
     return aims
 
 
@@ -155,4 +205,5 @@ def _notes(floor: Floor) -> list[str]:
     return [
         f"bare encoders in a tight loop: video {floor.video:.4f}, sound {floor.sound:.4f} CPU-s/s",
         "stages are thread CPU time; transport_and_rest is the process's total less the stages",
+        "in a room LiveKit's library encodes the sound: that is in transport_and_rest",
     ]

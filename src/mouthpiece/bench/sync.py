@@ -9,7 +9,10 @@ tick, encoders, transport and clocks are the real ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -19,93 +22,32 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtp import RtcpSrPacket
 from numpy.typing import NDArray
 
+from mouthpiece.bench.guest import in_room
+from mouthpiece.bench.marks import HIGH, LOW, Ledger, MarkFace, MarkLipSync, ramp
 from mouthpiece.bench.report import Cell, Report, at_most
+from mouthpiece.bench.rooms import LiveKit, Rooms, rooms
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.codec.video import open_video
-from mouthpiece.lipsync.articulation import Word
-from mouthpiece.lipsync.base import Weights
-from mouthpiece.lipsync.visemes import TimedViseme
 from mouthpiece.live.base import SessionSpec
+from mouthpiece.live.session import Session
 from mouthpiece.live.stage import Stage
-from mouthpiece.live.studio import Studio
-from mouthpiece.media import SAMPLE_RATE, Look, MouthPose, Pcm, Picture
-from mouthpiece.session.events import EndReason
-from mouthpiece.settings import LimitSettings, MediaSettings, TransportSettings
-from mouthpiece.transport.base import Peer, PeerListener
+from mouthpiece.live.studio import Answer, Join, Studio
+from mouthpiece.media import Look
+from mouthpiece.settings import LimitSettings, LiveKitSettings, MediaSettings, TransportSettings
+from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket
+from mouthpiece.transport.grants import Signer
 from mouthpiece.transport.p2p import answer
 
-LOW, HIGH = 0.1, 0.9
-TONE_HZ = 1000
+SIDE: Final = 64
+DAY_S: Final = 86_400.0
+WAIT_S: Final = 3.0
+"""How long the avatar is alone in its room: its clock must not begin before somebody is there."""
 AUDIO_HZ: Final = 48_000
 VIDEO_HZ: Final = 90_000
 NTP_SECOND: Final = 2**32
 
-
-def ramp(seconds: int) -> Pcm:
-    """A tone whose amplitude rises from LOW to HIGH over every second."""
-    t = np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE
-    return ((LOW + (HIGH - LOW) * (t % 1.0)) * 32767 * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.int16)
-
-
-class MarkLipSync:
-    """A lip-sync engine whose jaw is the amplitude at the pose's very instant, with the real look-ahead."""
-
-    lookahead = 960
-    told: Sequence[Weights] = ()
-
-    def __init__(self) -> None:
-        self._heard = np.zeros(0, np.int16)
-        self._next = 0
-
-    def push(self, pcm: Pcm) -> Sequence[tuple[int, MouthPose]]:
-        """Poses every 10 ms; the amplitude is the peak of the 2 ms around the instant."""
-        self._heard = np.concatenate((self._heard, pcm))
-        out = []
-        while len(self._heard) >= self.lookahead + 160:
-            level = float(np.abs(self._heard[:16].astype(np.int32)).max()) / 32767
-            out.append((self._next, MouthPose(jaw_open=level)))
-            self._heard = self._heard[160:]
-            self._next += 160
-        return out
-
-    def cue(self, visemes: Sequence[TimedViseme]) -> None:
-        """The amplitude is all that counts."""
-
-    def expect(self, words: Sequence[Word]) -> None:
-        """The amplitude is all that counts."""
-
-    def interrupt(self) -> None:
-        """Nothing to ease."""
-
-
-class MarkFace:
-    """A face that is one grey: the jaw."""
-
-    face_id = name = "mark"
-
-    def renderer(self, look: Look) -> MarkFace:
-        """Itself."""
-        return self
-
-    def lively(self, look: Look, seconds: float) -> bool:
-        """Never."""
-        return False
-
-    def draw(self, pose: MouthPose, seconds: float) -> Picture:
-        """A grey of 16 + 219 * jaw."""
-        data = np.full((96, 64), 128, np.uint8)
-        data[:64] = round(16 + 219 * min(1.0, pose.jaw_open))
-        return Picture(data)
-
-
-class Ledger:
-    """Writes nothing down."""
-
-    async def begin(self, spec: SessionSpec) -> None:
-        """Nothing."""
-
-    async def end(self, spec: SessionSpec, reason: EndReason, frames: int) -> None:
-        """Nothing."""
+Meet = Callable[[Session, "Receiver"], AbstractAsyncContextManager[None]]
+"""Brings a session's media to a receiver, until the block ends."""
 
 
 @dataclass(slots=True)
@@ -131,14 +73,12 @@ class Receiver:
     video: Clock = field(default_factory=lambda: Clock(VIDEO_HZ))
     envelope: list[tuple[float, float]] = field(default_factory=list)
     greys: list[tuple[float, float]] = field(default_factory=list)
+    _tasks: list[asyncio.Future[None]] = field(default_factory=list)
 
-    def peer(self) -> RTCPeerConnection:
-        """A peer that receives one sound and one video track."""
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        for kind, clock in (("audio", self.sound), ("video", self.video)):
-            _listen(peer.addTransceiver(kind, direction="recvonly").receiver, clock)
-        peer.on("track", lambda track: asyncio.ensure_future(self._collect(track)))
-        return peer
+    def listen(self, kind: str, receiver: Any) -> None:  # noqa: ANN401 -- aiortc's receiver has no typed hooks
+        """Follow one track of one kind and its clock."""
+        _follow(receiver, self.sound if kind == "audio" else self.video)
+        self._tasks.append(asyncio.ensure_future(self._collect(receiver.track)))
 
     async def _collect(self, track: MediaStreamTrack) -> None:
         take = self._hear if track.kind == "audio" else self._see
@@ -183,7 +123,7 @@ def _edges(at: NDArray[np.float64], level: NDArray[np.float64]) -> list[float]:
     return edges
 
 
-def _listen(receiver: Any, clock: Clock) -> None:  # noqa: ANN401 -- aiortc's receiver has no typed hook for this
+def _follow(receiver: Any, clock: Clock) -> None:  # noqa: ANN401 -- aiortc's receiver has no typed hook for this
     handle = receiver._handle_rtcp_packet
     clock.mapper = receiver._RTCRtpReceiver__timestamp_mapper
 
@@ -196,44 +136,89 @@ def _listen(receiver: Any, clock: Clock) -> None:  # noqa: ANN401 -- aiortc's re
     receiver._handle_rtcp_packet = note
 
 
-async def _watch(seconds: int, say: Callable[[str], None]) -> Receiver:
-    async def answer_here(offer: str, listener: PeerListener) -> tuple[Peer, str]:
-        return await answer(offer, listener, TransportSettings(), host="127.0.0.1")
-
+def _stage(way: Answer, join: Join, seconds: int) -> Stage:
     studio = Studio(
         face=lambda _: MarkFace(),
         lipsync=MarkLipSync,
-        video=lambda codec, look, fps, bitrate: open_video(codec, 64, 64, fps, bitrate, 2 * bitrate),
+        video=lambda codec, look, fps, bitrate: open_video(codec, SIDE, SIDE, fps, bitrate, 2 * bitrate),
         sound=OpusEncoder,
-        answer=answer_here,
+        answer=way,
         ledger=Ledger(),
+        join=join,
     )
-    stage = Stage(studio, MediaSettings(), LimitSettings(backlog_s=seconds + 10))
-    await stage.start()
-    receiver = Receiver()
-    peer = receiver.peer()
+    return Stage(studio, MediaSettings(), LimitSettings(backlog_s=seconds + 10))
+
+
+@asynccontextmanager
+async def _peer_to_peer(session: Session, receiver: Receiver) -> AsyncIterator[None]:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
-        session = await stage.open(SessionSpec("sync", "bench", "sync", Look("mark", width=64, height=64)))
+        for kind in ("audio", "video"):
+            peer.addTransceiver(kind, direction="recvonly")
         await peer.setLocalDescription(await peer.createOffer())
         sdp = await session.answer(peer.localDescription.sdp)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        session.push_audio(ramp(seconds).tobytes())
-        for passed in range(0, seconds, 10):
-            await asyncio.sleep(min(10, seconds - passed))
-            say(f"{passed + 10} s of {seconds}")
+        for transceiver in peer.getTransceivers():
+            receiver.listen(transceiver.kind, transceiver.receiver)
+        yield
     finally:
         await peer.close()
+
+
+def _by_room(rooms: Rooms) -> Meet:
+    @asynccontextmanager
+    async def meet(session: Session, receiver: Receiver) -> AsyncIterator[None]:
+        signer, room, now = Signer(rooms.key, rooms.secret), f"sync-{uuid.uuid4()}", time.time()
+        await session.join(RoomTicket(rooms.url, signer.avatar(room, "avatar", now, DAY_S), SIDE, SIDE))
+        await asyncio.sleep(WAIT_S)
+        async with in_room(rooms.url, signer.viewer(room, "viewer", now, DAY_S), receiver.listen):
+            yield
+
+    return meet
+
+
+async def _watch(seconds: int, rooms: Rooms | None, say: Callable[[str], None]) -> Receiver:
+    async def answer_here(offer: str, listener: PeerListener) -> tuple[Peer, str]:
+        return await answer(offer, listener, TransportSettings(), host="127.0.0.1")
+
+    async def join_there(ticket: RoomTicket, listener: RoomListener) -> RoomPeer:
+        from mouthpiece.transport.livekit import join
+
+        return await join(ticket, listener, LiveKitSettings(), MediaSettings())
+
+    meet = _by_room(rooms) if rooms else _peer_to_peer
+    stage, receiver = _stage(answer_here, join_there, seconds), Receiver()
+    await stage.start()
+    try:
+        spec = SessionSpec("sync", "bench", "sync", Look("mark", width=SIDE, height=SIDE), max_length_s=DAY_S)
+        session = await stage.open(spec)
+        async with meet(session, receiver):
+            session.push_audio(ramp(seconds).tobytes())
+            for passed in range(0, seconds, 10):
+                await asyncio.sleep(min(10, seconds - passed))
+                say(f"{min(passed + 10, seconds)} s of {seconds}")
+    finally:
         await stage.close()
     return receiver
 
 
-def run(seconds: int, say: Callable[[str], None]) -> Report:
-    """Measure for ``seconds`` (a minute at least tells of drift)."""
-    receiver = asyncio.run(_watch(seconds, say))
+def run(seconds: int, livekit: LiveKit | None, say: Callable[[str], None]) -> Report:
+    """Measure for ``seconds`` (a minute at least tells of drift), peer to peer or through a LiveKit server.
+
+    Raises NotConfigured, Unavailable without one.
+    """
+    if livekit is None:
+        return _report(seconds, asyncio.run(_watch(seconds, None, say)), "p2p")
+    with rooms(livekit) as house:
+        return _report(seconds, asyncio.run(_watch(seconds, house, say)), "livekit")
+
+
+def _report(seconds: int, receiver: Receiver, transport: str) -> Report:
     at, offset = receiver.offsets()
     drift = float(np.polyfit(at - at[0], offset, 1)[0]) * 60_000
     ms = offset * 1000
     row: dict[str, Cell] = {
+        "transport": transport,
         "seconds": seconds,
         "marks": len(ms),
         "median_ms": round(float(np.median(ms)), 2),

@@ -7,6 +7,7 @@ a plan goes in as JSON on standard input, what was received comes out as JSON.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import queue
@@ -15,13 +16,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.jitterbuffer import JitterFrame
 from websockets.asyncio.client import ClientConnection, connect
+
+from mouthpiece.bench.guest import in_room
+from mouthpiece.transport.grants import Signer
 
 CHUNK = 6000
 """Bytes of sound a message, as the clients in the field send it."""
@@ -29,7 +35,11 @@ CHUNK = 6000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``sessions`` viewers of ``url`` for ``seconds``; ``speech``: a file of raw PCM that each plays over and over."""
+    """``sessions`` viewers of ``url`` for ``seconds``; ``speech``: a file of raw PCM that each plays over and over.
+
+    ``livekit``: key and secret of the LiveKit server in whose rooms they meet, each with so many ``subscribers``;
+    None: peer to peer.
+    """
 
     url: str
     key: str
@@ -38,11 +48,13 @@ class Plan:
     speech: str | None = None
     face: str = "tmp9i8bbq7c"
     warm_s: float = 2.0
+    livekit: tuple[str, str] | None = None
+    subscribers: int = 1
 
 
 @dataclass(slots=True)
 class Received:
-    """What one viewer saw: the way to the first picture, then counts within the measured time."""
+    """What one viewer, or one subscriber, saw: the way to the first picture, then counts within the measured time."""
 
     first_picture_ms: float | None = None
     sounds: int = 0
@@ -107,22 +119,19 @@ class Viewer:
     """One session, from token to media."""
 
     def __init__(self, plan: Plan) -> None:
-        self.received = Received()
+        self.received = [Received() for _ in range(plan.subscribers)]
         self.counting = False
         self._plan = plan
         self._asked_at = 0.0
 
     async def run(self, gate: asyncio.Barrier, warm_s: float) -> None:
         """Connect, wait for the others at the gate, look and listen until they meet there again."""
-        plan = self._plan
-        peer = self._peer()
-        await peer.setLocalDescription(await peer.createOffer())
-        address = f"{plan.url.replace('http', 'ws', 1)}/compose/webrtc/p2p?session_token={await self._token()}"
-        async with connect(address, max_size=None, compression=None) as socket:
-            await self._negotiate(peer, socket)
+        async with AsyncExitStack() as stack:
+            meet = self._in_room if self._plan.livekit else self._peer_to_peer
+            socket = await meet(stack)
             background = [asyncio.create_task(_drain(socket))]
-            if plan.speech:
-                background.append(asyncio.create_task(_talk(socket, plan.speech)))
+            if self._plan.speech:
+                background.append(asyncio.create_task(_talk(socket, self._plan.speech)))
             await asyncio.sleep(warm_s)
             await gate.wait()
             self.counting = True
@@ -130,26 +139,40 @@ class Viewer:
             self.counting = False
             for task in background:
                 task.cancel()
-        await peer.close()
 
-    def _peer(self) -> RTCPeerConnection:
+    # --- peer to peer -----------------------------------------------------------------------------------------------
+    async def _peer_to_peer(self, stack: AsyncExitStack) -> ClientConnection:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        for kind, note in (("audio", self._sound), ("video", self._picture)):
-            receiver = cast(Any, peer.addTransceiver(kind, direction="recvonly").receiver)
-            receiver._RTCRtpReceiver__decoder_queue = _Sink(note)
-        return peer
+        stack.push_async_callback(peer.close)
+        for kind in ("audio", "video"):
+            self._listen(self.received[0], kind, peer.addTransceiver(kind, direction="recvonly").receiver)
+        await peer.setLocalDescription(await peer.createOffer())
+        socket = await self._socket(stack, "p2p")
+        self._asked_at = time.perf_counter()
+        await socket.send(json.dumps({"type": "offer", "sdp": peer.localDescription.sdp}))
+        await peer.setRemoteDescription(RTCSessionDescription(**await _said(socket, "sdp")))
+        return socket
 
-    def _sound(self, size: int) -> None:
-        if self.counting:
-            self.received.sounds += 1
-            self.received.bytes += size
+    # --- in a room --------------------------------------------------------------------------------------------------
+    async def _in_room(self, stack: AsyncExitStack) -> ClientConnection:
+        socket = await self._socket(stack, "livekit")
+        self._asked_at = time.perf_counter()
+        room = await _said(socket, "livekit_url")
+        for received, token in zip(self.received, self._tokens(room["livekit_token"]), strict=True):
+            await stack.enter_async_context(in_room(room["livekit_url"], token, partial(self._listen, received)))
+        return socket
 
-    def _picture(self, size: int) -> None:
-        if self.received.first_picture_ms is None:
-            self.received.first_picture_ms = (time.perf_counter() - self._asked_at) * 1000
-        if self.counting:
-            self.received.pictures += 1
-            self.received.bytes += size
+    def _tokens(self, ours: str) -> list[str]:
+        """The token that we were given, and more for the same room."""
+        payload = ours.split(".")[1]
+        room = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["video"]["room"]
+        signer, now = Signer(*(self._plan.livekit or ("", ""))), time.time()
+        return [ours, *(signer.viewer(room, f"more-{n}", now, 3600) for n in range(1, self._plan.subscribers))]
+
+    # ----------------------------------------------------------------------------------------------------------------
+    async def _socket(self, stack: AsyncExitStack, way: str) -> ClientConnection:
+        address = f"{self._plan.url.replace('http', 'ws', 1)}/compose/webrtc/{way}?session_token={await self._token()}"
+        return await stack.enter_async_context(connect(address, max_size=None, compression=None))
 
     async def _token(self) -> str:
         async with httpx.AsyncClient(headers={"x-simli-api-key": self._plan.key}) as http:
@@ -157,15 +180,31 @@ class Viewer:
             answer.raise_for_status()
             return str(answer.json()["session_token"])
 
-    async def _negotiate(self, peer: RTCPeerConnection, socket: ClientConnection) -> None:
-        self._asked_at = time.perf_counter()
-        await socket.send(json.dumps({"type": "offer", "sdp": peer.localDescription.sdp}))
-        async for text in socket:
-            if text.startswith('{"sdp"'):  # type: ignore[arg-type]
-                await peer.setRemoteDescription(RTCSessionDescription(**json.loads(text)))
-                return
-            if text.startswith(("ERROR", "RATE")):  # type: ignore[arg-type]
-                raise RuntimeError(text)
+    def _listen(self, received: Received, kind: str, receiver: Any) -> None:  # noqa: ANN401 -- aiortc has no typed hook
+        note = self._sound if kind == "audio" else self._picture
+        receiver._RTCRtpReceiver__decoder_queue = _Sink(partial(note, received))
+
+    def _sound(self, received: Received, size: int) -> None:
+        if self.counting:
+            received.sounds += 1
+            received.bytes += size
+
+    def _picture(self, received: Received, size: int) -> None:
+        if received.first_picture_ms is None:
+            received.first_picture_ms = (time.perf_counter() - self._asked_at) * 1000
+        if self.counting:
+            received.pictures += 1
+            received.bytes += size
+
+
+async def _said(socket: ClientConnection, word: str) -> dict[str, Any]:
+    """The first JSON message that begins with this word. Raises RuntimeError when the server says no."""
+    async for text in socket:
+        if str(text).startswith(f'{{"{word}"'):
+            return dict(json.loads(text))
+        if str(text).startswith(("ERROR", "RATE")):
+            raise RuntimeError(text)
+    raise RuntimeError(f"the server said no {word}")
 
 
 async def _talk(socket: ClientConnection, path: str) -> None:
@@ -196,7 +235,7 @@ async def _run(plan: Plan) -> Outcome:
         print("measured", flush=True)
         cpu_s = _cpu_s() - before
         await gate.wait()
-    return Outcome([viewer.received for viewer in viewers], cpu_s)
+    return Outcome([one for viewer in viewers for one in viewer.received], cpu_s)
 
 
 def _cpu_s() -> float:

@@ -5,37 +5,65 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
 
 from mouthpiece.bench.report import Report, show, to_json
+from mouthpiece.cli.console import one_line_errors
+
+if TYPE_CHECKING:
+    from mouthpiece.bench.rooms import LiveKit
 
 bench = typer.Typer(help="Measure this machine: cost, latency, sync, rendering, memory.", no_args_is_help=True)
 _progress = Console(stderr=True, highlight=False)
 PIPED_WIDTH: Final = 200
 """Columns of a table that goes into a file: none is cut."""
 
+
+class Way(StrEnum):
+    """How media reaches the viewers of a bench."""
+
+    P2P = "p2p"
+    LIVEKIT = "livekit"
+
+
+Transport = Annotated[Way, typer.Option(help="how media travels")]
+Where = Annotated[
+    str, typer.Option("--livekit", help="LiveKit server: its address (ws://…), or the program to run on loopback")
+]
+Key = Annotated[str, typer.Option(help="API key of a server with an address", envvar="MOUTHPIECE_LIVEKIT_KEY")]
+Secret = Annotated[str, typer.Option(help="its secret", envvar="MOUTHPIECE_LIVEKIT_SECRET")]
+PROGRAM: Final = "livekit-server"
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of tables")]
 
 
 @bench.command()
-def sessions(
+def sessions(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     talking: Annotated[str, typer.Option(help="how many talking sessions, one load each")] = "1,4,8",
     idle: Annotated[str, typer.Option(help="how many idle sessions, one load each")] = "1,8",
     seconds: Annotated[float, typer.Option(help="measured seconds a load")] = 10.0,
     workers: Annotated[int, typer.Option(help="worker processes; 0: in the server's own")] = 0,
+    transport: Annotated[Way, typer.Option(help="livekit: every load in rooms as well")] = Way.P2P,
+    subscribers: Annotated[str, typer.Option(help="how many look on in a room, one load each")] = "1,5",
+    livekit: Where = PROGRAM,
+    livekit_key: Key = "",
+    livekit_secret: Secret = "",
     as_json: Json = False,
 ) -> None:
     """CPU-seconds per session-second, stage by stage, and as a ratio to the bare encoders."""
     from mouthpiece.bench.sessions import Load, run
 
-    loads = [Load(int(n), True, seconds, workers) for n in talking.split(",") if n]
-    loads += [Load(int(n), False, seconds, workers) for n in idle.split(",") if n]
-    _report(lambda: run(loads, _progress.print), as_json)
+    in_rooms = transport is Way.LIVEKIT
+    ways = [None, *(_numbers(subscribers) if in_rooms else [])]
+    kinds = [(n, True) for n in _numbers(talking)] + [(n, False) for n in _numbers(idle)]
+    loads = [Load(n, talks, seconds, workers, way) for n, talks in kinds for way in ways]
+    house = _livekit(livekit, livekit_key, livekit_secret) if in_rooms else None
+    _report(lambda: run(loads, house, _progress.print), as_json)
 
 
 @bench.command()
@@ -47,11 +75,33 @@ def latency(rounds: Annotated[int, typer.Option(help="repetitions")] = 10, as_js
 
 
 @bench.command()
-def sync(seconds: Annotated[int, typer.Option(help="how long")] = 120, as_json: Json = False) -> None:
+def sync(
+    seconds: Annotated[int, typer.Option(help="how long")] = 120,
+    transport: Transport = Way.P2P,
+    livekit: Where = PROGRAM,
+    livekit_key: Key = "",
+    livekit_secret: Secret = "",
+    as_json: Json = False,
+) -> None:
     """Offset and drift between a marked sound and its picture, at the receiver."""
     from mouthpiece.bench.sync import run
 
-    _report(lambda: run(seconds, _progress.print), as_json)
+    house = _livekit(livekit, livekit_key, livekit_secret) if transport is Way.LIVEKIT else None
+    _report(lambda: run(seconds, house, _progress.print), as_json)
+
+
+@bench.command()
+def avatar(
+    rounds: Annotated[int, typer.Option(help="sessions each way")] = 5,
+    livekit: Where = PROGRAM,
+    livekit_key: Key = "",
+    livekit_secret: Secret = "",
+    as_json: Json = False,
+) -> None:
+    """The face of a LiveKit agent, by the framework's own metrics: until it joins, until it plays."""
+    with one_line_errors():
+        from mouthpiece.bench.avatar import run
+    _report(lambda: run(rounds, _livekit(livekit, livekit_key, livekit_secret), _progress.print), as_json)
 
 
 @bench.command()
@@ -109,10 +159,21 @@ def voice(
     _report(lambda: run(wanted, _progress.print), as_json)
 
 
+def _numbers(listed: str) -> list[int]:
+    return [int(n) for n in listed.split(",") if n]
+
+
+def _livekit(where: str, key: str, secret: str) -> LiveKit:
+    from mouthpiece.bench.rooms import LiveKit
+
+    return LiveKit(where, key, secret) if "://" in where else LiveKit(program=where)
+
+
 def _report(measure: Callable[[], Report], as_json: bool) -> None:
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        report = measure()
+        with one_line_errors():
+            report = measure()
     finally:
         signal.signal(signal.SIGTERM, before)
     if as_json:

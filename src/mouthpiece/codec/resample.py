@@ -32,6 +32,31 @@ class Resampler:
         return np.zeros(0, np.int16) if self._rate == SAMPLE_RATE else _joined(self._swr.resample(None))
 
 
+class Downmix:
+    """PCM16LE of one stream, at any rate, of any number of interleaved channels; in the house's form, as bytes, out."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._plain = rate == SAMPLE_RATE and channels == 1
+        self._resampler = Resampler(rate)
+        self._channels = channels
+        self._left = b""  # less than one sample of every channel
+
+    def hear(self, data: bytes) -> bytes:
+        """The next bytes, cut anywhere."""
+        if self._plain:
+            return data  # who plays it keeps an odd byte
+        data = self._left + data
+        whole = len(data) - len(data) % (2 * self._channels)
+        self._left = data[whole:]
+        sound = np.frombuffer(data[:whole], "<i2").reshape(-1, self._channels)
+        mono = sound[:, 0] if self._channels == 1 else sound.mean(1)
+        return self._resampler.push(np.ascontiguousarray(mono, np.int16)).astype("<i2").tobytes()
+
+    def rest(self) -> bytes:
+        """What the converter still holds, at the end of the stream."""
+        return b"" if self._plain else self._resampler.flush().astype("<i2").tobytes()
+
+
 def _joined(frames: list[av.AudioFrame]) -> Pcm:
     parts = [frame.to_ndarray()[0].astype(np.int16, copy=False) for frame in frames]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)

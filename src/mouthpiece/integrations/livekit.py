@@ -5,37 +5,25 @@ The face joins the room as a participant of its own, as the avatar of the agent.
 
 from __future__ import annotations
 
-import asyncio
 import time
-import uuid
 from typing import Any
 
-import numpy as np
 from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.agents.voice.avatar import AvatarSession as BaseAvatarSession
 from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
 
-from mouthpiece.codec.opus import OpusEncoder
-from mouthpiece.codec.resample import Resampler
-from mouthpiece.codec.video import open_video
+from mouthpiece.codec.resample import Downmix
 from mouthpiece.errors import NoLiveKit
-from mouthpiece.face import catalog
-from mouthpiece.lipsync import open_lipsync
-from mouthpiece.lipsync import warm as warm_lipsync
-from mouthpiece.live.base import SessionSpec
+from mouthpiece.integrations.solo import DAY_S, Solo
 from mouthpiece.live.session import Session
-from mouthpiece.live.stage import Stage
-from mouthpiece.live.studio import Studio
 from mouthpiece.media import SAMPLE_RATE, Look
-from mouthpiece.session.events import EndReason
-from mouthpiece.settings import LimitSettings, LiveKitSettings, MediaSettings
-from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket
+from mouthpiece.settings import LiveKitSettings, MediaSettings
+from mouthpiece.transport.base import RoomListener, RoomPeer, RoomTicket
 from mouthpiece.transport.grants import Signer
 from mouthpiece.transport.livekit import LiveKitPeer, join
 
 IDENTITY = "mouthpiece-avatar"
-DAY_S = 86_400.0
 
 
 class AvatarSession(BaseAvatarSession[Any]):
@@ -54,8 +42,7 @@ class AvatarSession(BaseAvatarSession[Any]):
         self._look = Look(face, emotion, *size)
         self._identity = identity
         self._media = media or MediaSettings()
-        self._stage: Stage | None = None
-        self._session: Session | None = None
+        self._solo: Solo | None = None
 
     @property
     def avatar_identity(self) -> str:
@@ -77,28 +64,22 @@ class AvatarSession(BaseAvatarSession[Any]):
         if not (url and key and secret):
             raise NoLiveKit(what="the agent's LiveKit server", remedy="give url, key and secret")
         await super().start(agent_session, room)
-        await asyncio.to_thread(_warm)
-        voice, agent = _Voice(), room.local_participant.identity
-        self._stage = Stage(_studio(self._media, voice), self._media, LimitSettings(max_sessions=1))
-        await self._stage.start()
-        spec = SessionSpec(
-            str(uuid.uuid4()), "agent", self._identity, self._look, self._media.fps, max_length_s=DAY_S,
-            max_idle_s=DAY_S, kind="livekit-agent",
-        )  # fmt: skip
-        self._session = await self._stage.open(spec)
-        signer = Signer(key, secret)
-        token = signer.avatar(room.name, self._identity, time.time(), DAY_S, agent)
-        await self._session.join(RoomTicket(url, token, self._look.width, self._look.height, self._media.fps, agent))
-        voice.session = self._session
+        voice, agent, media = _Voice(), room.local_participant.identity, self._media
+
+        async def enter(ticket: RoomTicket, listener: RoomListener) -> RoomPeer:
+            return _Reporting(await join(ticket, listener, LiveKitSettings(join_timeout_s=DAY_S), media), voice)
+
+        self._solo = await Solo.open(self._look, media, enter, "livekit-agent")
+        token = Signer(key, secret).avatar(room.name, self._identity, time.time(), DAY_S, agent)
+        await self._solo.enter(url, token, agent)
+        voice.session = self._solo.session
         agent_session.output.replace_audio_tail(voice)
 
     async def aclose(self) -> None:
         """Leave the room. Idempotent."""
-        if self._session is not None:
-            await self._session.close(EndReason.CLOSED)
-        if self._stage is not None:
-            await self._stage.close()
-        self._session = self._stage = None
+        if self._solo is not None:
+            await self._solo.close()
+        self._solo = None
         await super().aclose()
 
 
@@ -108,30 +89,29 @@ class _Voice(AudioOutput):
     def __init__(self) -> None:
         super().__init__(label="mouthpiece", capabilities=AudioOutputCapabilities(pause=False), sample_rate=SAMPLE_RATE)
         self.session: Session | None = None
-        self._resampler: tuple[int, Resampler] | None = None
+        self._ear: Downmix | None = None  # of the segment that is open
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """More of the segment."""
         await super().capture_frame(frame)
+        if self._ear is None:
+            self._ear = Downmix(frame.sample_rate, frame.num_channels)
         if self.session is not None:
-            self.session.on_segment_sound(self._ours(frame))
+            self.session.on_segment_sound(self._ear.hear(bytes(frame.data)))
 
     def flush(self) -> None:
         """The segment is whole."""
         super().flush()
+        ear, self._ear = self._ear, None
         if self.session is not None:
+            self.session.on_segment_sound(ear.rest() if ear else b"")
             self.session.on_segment_end()
 
     def clear_buffer(self) -> None:
         """The agent was interrupted."""
+        self._ear = None
         if self.session is not None:
             self.session.on_clear()
-
-    def _ours(self, frame: rtc.AudioFrame) -> bytes:
-        sound = np.frombuffer(bytes(frame.data), np.int16).reshape(-1, frame.num_channels)[:, 0]
-        if self._resampler is None or self._resampler[0] != frame.sample_rate:
-            self._resampler = frame.sample_rate, Resampler(frame.sample_rate)
-        return self._resampler[1].push(np.ascontiguousarray(sound)).tobytes()
 
 
 class _Reporting:
@@ -147,38 +127,3 @@ class _Reporting:
 
     def report_played(self, seconds: float, interrupted: bool) -> None:
         self._voice.on_playback_finished(playback_position=seconds, interrupted=interrupted)
-
-
-class _NoLedger:
-    """Sessions of this process are nobody else's affair."""
-
-    async def begin(self, spec: SessionSpec) -> None:
-        return
-
-    async def end(self, spec: SessionSpec, reason: EndReason, frames: int) -> None:
-        return
-
-
-def _studio(media: MediaSettings, voice: _Voice) -> Studio:
-    async def enter(ticket: RoomTicket, listener: RoomListener) -> RoomPeer:
-        return _Reporting(await join(ticket, listener, LiveKitSettings(join_timeout_s=DAY_S), media), voice)
-
-    async def answer(offer: str, listener: PeerListener) -> tuple[Peer, str]:
-        raise NoLiveKit(what="WebRTC", remedy="this avatar lives in its agent's room")
-
-    return Studio(
-        face=catalog.load,
-        lipsync=open_lipsync,
-        video=lambda codec, look, fps, bitrate: open_video(
-            codec, look.width, look.height, fps, bitrate, media.max_bitrate
-        ),
-        sound=OpusEncoder,
-        answer=answer,
-        ledger=_NoLedger(),
-        join=enter,
-    )
-
-
-def _warm() -> None:
-    catalog.warm()
-    warm_lipsync()

@@ -9,10 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import numpy as np
-
-from mouthpiece.codec.resample import Resampler
-from mouthpiece.media import SAMPLE_RATE
+from mouthpiece.codec.resample import Downmix
 from mouthpiece.transport.base import RoomListener
 
 log = logging.getLogger(__name__)
@@ -93,7 +90,7 @@ class Segments:
             self._listener.on_segment_end()
 
     async def _read(self, segment: _Segment) -> None:
-        ear = _Ear(segment.rate, segment.channels)
+        ear = Downmix(segment.rate, segment.channels)
         pieces = aiter(segment.stream)
         while not (segment.cleared and segment.heard):
             if (piece := await self._next(segment, pieces)) is None:
@@ -133,26 +130,3 @@ class Segments:
                     return None
         finally:
             coming.cancel()
-
-
-class _Ear:
-    """Any rate and number of channels in, ours out."""
-
-    def __init__(self, rate: int, channels: int) -> None:
-        self._plain = rate == SAMPLE_RATE and channels == 1
-        self._resampler = Resampler(rate)
-        self._channels = channels
-        self._left = b""  # less than one sample of every channel
-
-    def hear(self, data: bytes) -> bytes:
-        if self._plain:
-            return data  # the engine keeps an odd byte itself
-        data = self._left + data
-        whole = len(data) - len(data) % (2 * self._channels)
-        self._left = data[whole:]
-        sound = np.frombuffer(data[:whole], "<i2").reshape(-1, self._channels)
-        mono = sound[:, 0] if self._channels == 1 else sound.mean(1)
-        return self._resampler.push(np.ascontiguousarray(mono, np.int16)).astype("<i2").tobytes()
-
-    def rest(self) -> bytes:
-        return b"" if self._plain else self._resampler.flush().astype("<i2").tobytes()
