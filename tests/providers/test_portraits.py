@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.support.portraits import drawn, file_of, picture
+from tests.support.portraits import drawn, file_of, picture, points_json
 
 from mouthpiece.errors import BadInput, FaceTooSmall, NotAnImage, NotConfigured, TooLarge, Unavailable
 from mouthpiece.face.mesh_face import MeshFace
@@ -35,6 +36,18 @@ async def test_a_face_is_made_and_made_again(maker: FaceMaker) -> None:
     again = await maker.remake(made.source, ("f1", "me"))
     assert MeshFace.from_bytes(again.pack).pack.landmarks.shape == (478, 3)
     assert made.cpu_s < 30
+
+
+async def test_a_face_is_made_again_with_points_that_a_person_moved(maker: FaceMaker) -> None:
+    data, points = picture("noah")
+    made = await maker.make(Upload(data, points))
+    moved = read_source(made.source).landmarks + np.array([0, 12, 0])
+    again = await maker.remake(made.source, ("f1", "me"), corrected=points_json(moved))
+    assert np.allclose(read_source(again.source).landmarks, moved, atol=0.01)
+    assert np.array_equal(read_source(again.source).rgb, read_source(made.source).rgb), "the picture is kept as it was"
+    assert np.allclose(MeshFace.from_bytes(again.pack).pack.landmarks, moved[:, :3] / 2, atol=0.01)
+    with pytest.raises(BadInput, match="eyes are swapped"):
+        await maker.remake(made.source, ("f1", "me"), corrected=points_json(moved * [-1, 1, 1] + [1024, 0, 0]))
 
 
 async def test_only_its_source(maker: FaceMaker) -> None:

@@ -83,7 +83,7 @@ class FaceLibrary:
     def __init__(self, store: FaceStore, wardrobe: Wardrobe) -> None:
         self._store = store
         self._wardrobe = wardrobe
-        self._own: OrderedDict[str, tuple[int, Face]] = OrderedDict()
+        self._own: OrderedDict[str, tuple[tuple[int, float], Face]] = OrderedDict()
         self._loading = asyncio.Lock()
 
     def face(self, face_id: str) -> Face:
@@ -121,10 +121,10 @@ class FaceLibrary:
         )
 
     async def _loaded(self, row: FaceRecord) -> Face:
-        known = self._own.get(row.id)
-        if known is None or known[0] != row.version:
+        known, made = self._own.get(row.id), (row.version, row.updated)
+        if known is None or known[0] != made:
             data = await self._store.pack(row)
-            known = (row.version, await asyncio.to_thread(MeshFace.from_bytes, data))
+            known = (made, await asyncio.to_thread(MeshFace.from_bytes, data))
             self._own[row.id] = known
         self._own.move_to_end(row.id)
         while len(self._own) > LOADED:

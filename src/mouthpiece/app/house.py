@@ -19,6 +19,7 @@ from mouthpiece.app import metrics
 from mouthpiece.app.agents import framers, open_salon
 from mouthpiece.app.assets import HouseAssets, Wardrobe
 from mouthpiece.app.door import FrontDoor, PerMinute
+from mouthpiece.app.drafts import DraftDesk
 from mouthpiece.app.faces import FaceLibrary, HouseFaces, ShippedFaces
 from mouthpiece.app.http import Entrance, Health, create_app
 from mouthpiece.app.media import background, open_stage, settle, status
@@ -41,6 +42,7 @@ from mouthpiece.store.store import Store
 from mouthpiece.transport.stun import StunServer, ice_servers
 from mouthpiece.web import routes as web
 from mouthpiece.web.access import PageAccess
+from mouthpiece.web.base import Pages
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         seat = Seat(metrics.GATEWAY, stage, host, lambda: state.draining)
         workshop = Workshop(store.faces, settings.faces)
         background(stack, workshop.run())
+        drafts = DraftDesk((store.faces, store.drafts), workshop, library, settings.faces)
+        background(stack, drafts.tidy())
         house = _house(settings, store, seat, _ice(settings, stun))
         rented = RentedVoices(settings.voice)
         salon = await open_salon(settings, store, voice, stack, performs=stage is not None)
@@ -113,7 +117,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, films.stats, stack))
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
-        web.mount(app, web.Pages(house.door.admit, catalog.load, voice, framers(salon, time.time)))
+        web.mount(app, Pages(house.door.admit, catalog.load, voice, drafts, framers(salon, time.time)))
         settle()
         yield Gateway(app, settings, host, stage, access, first_key, state)
 

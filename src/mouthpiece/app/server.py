@@ -28,7 +28,7 @@ MESSAGE_OVERHEAD: Final = 1_024
 ANYBODY: Final = ("*",)
 """A worker's only client is its gateway, which tells it the client's address."""
 
-BIG_BODIES: Final = ("/static/audio", "/audioToVideo", "/faces/", "/generateFaceID", "/assets/")
+BIG_BODIES: Final = ("/static/audio", "/audioToVideo", "/faces/", "/generateFaceID", "/assets/", "/studio/drafts")
 """Routes that take sound or pictures."""
 
 

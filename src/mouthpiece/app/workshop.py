@@ -46,7 +46,7 @@ class Workshop:
         await self._eyes.check(upload)
         face = FaceRecord(str(uuid.uuid4()), account, name, kind, options=_options(upload), stage="waiting")
         await self._store.add(face, upload.data, self._limits)
-        self._news.set()
+        self.wake()
         return face
 
     async def get(self, face_id: str | None, account: str) -> FaceRecord:
@@ -74,6 +74,10 @@ class Workshop:
     async def source(self, face_id: str, account: str) -> bytes:
         """See ``Portraits``."""
         return await self._store.source(await self._store.get(face_id.lower(), account))
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._news.set()
 
     # --- the work ---------------------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -136,7 +140,9 @@ class Workshop:
         named = (face.id, face.name)
         upload = await self._store.upload(face)
         if upload is None:
-            return await self._maker.remake(await self._store.source(face), named, hear)
+            corrected = face.options.get("corrected")
+            points = None if corrected is None else str(corrected)
+            return await self._maker.remake(await self._store.source(face), named, hear, points)
         return await self._maker.make(_upload(upload, face), named, hear)
 
 

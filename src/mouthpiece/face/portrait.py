@@ -11,8 +11,9 @@ from mouthpiece.face.assembly import Scene, assemble
 from mouthpiece.face.imaging import dilate, fill_holes, foreground_colours, resize
 from mouthpiece.face.mesh import build_mesh
 from mouthpiece.face.pack import SCENE, Pack
+from mouthpiece.face.source import SIDE
 
-TEXTURE = 2 * SCENE
+TEXTURE = SIDE
 """Side of the stored portrait: twice the scene, else a sub-pixel sway blurs it to 0.37 of its sharpness."""
 
 Bytes = NDArray[np.uint8]

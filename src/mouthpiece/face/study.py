@@ -26,11 +26,12 @@ from mouthpiece.face import topology as topo
 from mouthpiece.face.characters import CHARACTERS
 from mouthpiece.face.crop import choose_crop, cut
 from mouthpiece.face.cutout import SURE, guessed, refined
+from mouthpiece.face.handles import check_points
 from mouthpiece.face.imaging import blur, polygon_mask, resize, turned
 from mouthpiece.face.mesh import face_frame
 from mouthpiece.face.portrait import TEXTURE
 from mouthpiece.face.proportions import landmarks as drawn_landmarks
-from mouthpiece.face.source import Portrait
+from mouthpiece.face.source import DOUBTFUL, Portrait
 
 LEAST_FACE: Final = 64
 SMALL_FACE: Final = 128
@@ -45,8 +46,8 @@ AWAY: Final = 35.0
 ASIDE: Final = 25.0
 """Degrees: beyond the first a face is set upright; beyond the second that is left to people; and its yaw."""
 
-DOUBTFUL: Final = 0.035
-"""Mirror score above which points are doubtful: good photographs have 0.011..0.027, hidden faces 0.043 and more."""
+TURNED: Final = "the face is turned"
+DOUBTS: Final = "the points are doubtful: is something before the face? check them in the studio"
 
 SOFT: Final = 0.9
 """Fine detail of the face (grey levels at 512 px) below which a picture is blurred."""
@@ -127,7 +128,7 @@ def study(picture: Picture, looker: Looker | None, tell: Tell = lambda *_: None)
         rough, mirror = (looker.look(square, matte=True).matte if looker and picture.matte is None else None), 0.0
     yaw = _check_turn(points, warnings)
     if mirror > DOUBTFUL:
-        warnings.append("the points are doubtful: is something before the face? check them in the studio")
+        warnings.append(DOUBTS)
     detail = _detail(square, points)
     if detail < SOFT:
         warnings.append("the picture is blurred: a sharper one is better")
@@ -140,6 +141,18 @@ def study(picture: Picture, looker: Looker | None, tell: Tell = lambda *_: None)
         matte = np.ones(square.shape[:2], np.float32)
     measures = (("face_px", tall), ("yaw", yaw), ("mirror", mirror), ("detail", detail), ("matte", sure))
     return Portrait(square, points, matte, tuple(warnings), measures)
+
+
+def corrected(portrait: Portrait, points: Points) -> Portrait:
+    """The portrait with points (478, 3) that a person has set, and no doubt about them any more.
+
+    Raises BadInput, FaceTurnedAway.
+    """
+    check_points(points, portrait.rgb.shape[0])
+    warnings = [each for each in portrait.warnings if not each.startswith((DOUBTS, TURNED))]
+    yaw = _check_turn(points, warnings)
+    measures = dict(portrait.measures) | {"yaw": yaw, "mirror": 0.0}
+    return replace(portrait, landmarks=points, warnings=tuple(warnings), measures=tuple(measures.items()))
 
 
 def _eyes(looker: Looker | None) -> Looker:
@@ -274,7 +287,7 @@ def _check_turn(points: Points, warnings: list[str]) -> float:
     if abs(yaw) > AWAY:
         raise FaceTurnedAway(degrees=round(abs(yaw)), limit=round(AWAY))
     if abs(yaw) > ASIDE:
-        warnings.append(f"the face is turned {round(abs(yaw))} degrees to the side: a more frontal one moves better")
+        warnings.append(f"{TURNED} {round(abs(yaw))} degrees to the side: a more frontal one moves better")
     return yaw
 
 

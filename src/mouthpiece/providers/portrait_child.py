@@ -1,8 +1,8 @@
 """The child of ``portraits``: one picture to a face, in a folder, with progress on stdout as JSON lines.
 
 ``task.json`` says what to do; ``image.npy`` (and ``alpha.npy``, ``matte.npy``) are the decoded picture, or
-``source.zip`` is what an earlier version was made from. It leaves ``source.zip``, and ``face.pack`` when the task
-names a face.
+``source.zip`` is what it was made from before, perhaps with ``corrected`` points in the task. It leaves
+``source.zip``, and ``face.pack`` when the task names a face.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def _tell(progress: float, stage: str) -> None:
 
 
 def _portrait(folder: Path, task: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late
-    from mouthpiece.face.source import read_source, write_source
+    from mouthpiece.face.source import write_source
     from mouthpiece.face.study import Picture, study
     from mouthpiece.providers.landmarks import Landmarker, parse_landmarks
 
     if (folder / "source.zip").exists():
-        return read_source((folder / "source.zip").read_bytes())
+        return _again(folder, task.get("corrected"))
     rgb = np.load(folder / "image.npy", allow_pickle=False)
     planes = {name: folder / f"{name}.npy" for name in ("alpha", "matte")}
     given = task.get("landmarks")
@@ -56,6 +56,22 @@ def _portrait(folder: Path, task: dict[str, Any]) -> Any:  # noqa: ANN401 - impo
         if looker is not None:
             looker.close()
     (folder / "source.zip").write_bytes(write_source(portrait))
+    return portrait
+
+
+def _again(folder: Path, points: str | None) -> Any:  # noqa: ANN401 - imported late
+    """The portrait that was kept; with ``points`` (JSON) in the place of its own, and kept so."""
+    from mouthpiece.face.source import read_source, rewrite_source
+    from mouthpiece.face.study import corrected
+    from mouthpiece.providers.landmarks import parse_landmarks
+
+    source = (folder / "source.zip").read_bytes()
+    portrait = read_source(source)
+    if points is None:
+        return portrait
+    side = portrait.rgb.shape[0]
+    portrait = corrected(portrait, parse_landmarks(points, side, side))
+    (folder / "source.zip").write_bytes(rewrite_source(source, portrait))
     return portrait
 
 

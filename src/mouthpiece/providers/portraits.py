@@ -95,12 +95,22 @@ class FaceMaker:
         notes = (*picture.notes, *made.warnings)
         return Made(made.source, made.pack, made.version, notes, made.measures, made.cpu_s)
 
-    async def remake(self, source: bytes, face: tuple[str, str], progress: Progress = lambda *_: None) -> Made:
-        """The face (id, name) again from its source, for this version of the engine. Raises as ``make``."""
+    async def remake(
+        self,
+        source: bytes,
+        face: tuple[str, str],
+        progress: Progress = lambda *_: None,
+        corrected: str | None = None,
+    ) -> Made:
+        """The face (id, name) again from its source, for this version of the engine. Raises as ``make``.
+
+        ``corrected``: other points for it, JSON in pixels of its portrait.
+        """
         async with self._turn:
             with _folder() as folder:
                 (folder / "source.zip").write_bytes(source)
-                return await self._run(folder, {"face_id": face[0], "name": face[1]}, progress)
+                task = {"face_id": face[0], "name": face[1], "corrected": corrected}
+                return await self._run(folder, task, progress)
 
     def _limits(self, upload: Upload) -> None:
         limit = self._settings.max_upload_bytes

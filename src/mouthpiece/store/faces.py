@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
@@ -18,6 +19,9 @@ from mouthpiece.errors import NotFound, RateLimited, TooLarge
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.db import Database, alone
 from mouthpiece.store.tables import faces
+
+DRAFT: Final = "draft"
+"""The kind of what the studio makes until it is saved, see ``drafts``."""
 
 
 class FaceState(StrEnum):
@@ -33,7 +37,8 @@ class FaceState(StrEnum):
 class FaceRecord:
     """A face of an account. Times in unix seconds, ``progress`` 0..1, ``stage`` what is being done, for people.
 
-    ``kind``: ``trinity`` or ``legacy``, the route that it came by. ``options``: what came with the picture.
+    ``kind``: ``trinity`` or ``legacy``, the route that it came by, or ``DRAFT``. ``options``: what came with the
+    picture, and ``corrected``, the points by which it is made again (JSON).
     ``version``: of the engine that its pack is for, 0 before there is one. ``error``, ``error_code``: of a failed one.
     """
 
@@ -93,7 +98,8 @@ class FaceStore:
             async with self._database.write() as connection:
                 await alone(connection, "face queue")
                 count = select(func.count()).select_from(faces)
-                owned = (await connection.execute(count.where(faces.c.account == face.account))).scalar_one()
+                mine = and_(faces.c.account == face.account, faces.c.kind != DRAFT)
+                owned = (await connection.execute(count.where(mine))).scalar_one()
                 if owned >= limits.max_faces:
                     raise TooLarge(what="the number of faces (delete some)", limit=f"{limits.max_faces}")
                 waiting = (await connection.execute(count.where(faces.c.state == FaceState.QUEUED))).scalar_one()
@@ -121,8 +127,8 @@ class FaceStore:
         return found[0]
 
     async def all(self, account: str) -> list[FaceRecord]:
-        """Every face of the account, newest first."""
-        return await self._find(faces.c.account == account, limit=10_000)
+        """Every face of the account, newest first; no drafts."""
+        return await self._find(and_(faces.c.account == account, faces.c.kind != DRAFT), limit=10_000)
 
     async def ahead(self, face: FaceRecord) -> int:
         """How many wait before this one."""

@@ -12,6 +12,7 @@ from mouthpiece.store.base import Blobs
 from mouthpiece.store.blobs import open_blobs
 from mouthpiece.store.conversations import Conversations
 from mouthpiece.store.db import Database, sqlite_url
+from mouthpiece.store.drafts import DraftStore
 from mouthpiece.store.faces import FaceStore
 from mouthpiece.store.history import History
 from mouthpiece.store.jobs import Jobs
@@ -35,6 +36,7 @@ class Store:
     jobs: Jobs
     blobs: Blobs
     faces: FaceStore
+    drafts: DraftStore
     assets: AssetStore
     fixed_keys: bool
 
@@ -58,6 +60,7 @@ class Store:
             jobs=Jobs(database),
             blobs=blobs,
             faces=faces,
+            drafts=DraftStore(database, faces),
             assets=AssetStore(database, blobs),
             fixed_keys=fixed,
         )

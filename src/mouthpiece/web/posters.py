@@ -1,4 +1,4 @@
-"""A face as a still picture, for lists and while a call connects."""
+"""A face as a still picture: for lists, while a call connects, and to look at every mouth of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mouthpiece.errors import BadInput
 from mouthpiece.face.base import Face
-from mouthpiece.media import REST, Look, Picture
+from mouthpiece.lipsync.visemes import SHAPES, TABLE, VISEMES
+from mouthpiece.media import REST, Look, MouthPose, Picture
 
 SECONDS = 0.4
 """A moment of idle life with the eyes open, for every seed: the first blink comes later."""
@@ -30,7 +32,20 @@ def to_rgb(picture: Picture) -> NDArray[np.uint8]:
 
 def poster(face: Face) -> bytes:
     """A JPEG of the face at rest, 512x512."""
-    picture = face.renderer(Look(face.face_id)).draw(REST, SECONDS)
+    return still(face, Look(face.face_id), REST)
+
+
+def saying(viseme: str, weight: float = 1.0) -> MouthPose:
+    """The mouth of a viseme, ``weight`` 0..1 of its full shape. Raises BadInput."""
+    if viseme not in VISEMES:
+        raise BadInput(reason=f"no viseme {viseme[:20]}: give one of {', '.join(VISEMES)}")
+    row = TABLE[VISEMES.index(viseme)] * weight
+    return MouthPose(**dict(zip(SHAPES, map(float, row), strict=True)))
+
+
+def still(face: Face, look: Look, pose: MouthPose) -> bytes:
+    """A JPEG of the face with this look and mouth. Raises InvalidEmotion."""
+    picture = face.renderer(look).draw(pose, SECONDS)
     out = io.BytesIO()
     Image.fromarray(to_rgb(picture)).save(out, "JPEG", quality=88)
     return out.getvalue()

@@ -6,22 +6,20 @@ import io
 import json
 import struct
 import wave
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
-from mouthpiece.errors import InvalidApiKey
-from mouthpiece.face.base import Face
 from mouthpiece.media import SAMPLE_RATE, Pcm
-from mouthpiece.providers.espeak import EspeakVoice, Manner
+from mouthpiece.providers.espeak import Manner
+from mouthpiece.web import studio
+from mouthpiece.web.base import ADMITTED, House, Pages
 from mouthpiece.web.posters import poster
 
 STATIC = files("mouthpiece.web") / "static"
@@ -35,20 +33,6 @@ PAGE_HEADERS = {
     "referrer-policy": "no-referrer",
 }
 """A page stands in no stranger's frame, and its address, with its one-time code, is told to nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """What the pages need of the house. ``admit`` raises InvalidApiKey; ``face`` raises InvalidFace.
-
-    ``framers`` says which pages may show a room in a frame, by its token.
-    """
-
-    admit: Callable[[str], Awaitable[object]]
-    face: Callable[[str], Face]
-    voice: EspeakVoice
-    framers: Callable[[str], Sequence[str]] = lambda _: ()
-    posters: dict[str, bytes] = field(default_factory=dict)  # drawn at first use
 
 
 class SpeechRequest(BaseModel):
@@ -71,25 +55,12 @@ class VoiceReply(BaseModel):
     language: str
 
 
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
-
-
-async def _admitted(request: Request, pages: Annotated[Pages, Depends(_pages)]) -> None:
-    credential = request.headers.get("x-simli-api-key") or request.headers.get("api-key")
-    if not credential:
-        raise InvalidApiKey
-    await pages.admit(credential)
-
-
-House = Annotated[Pages, Depends(_pages)]
 router = APIRouter(tags=["mouthpiece"])
 
 
 @router.post(
     "/speech",
-    dependencies=[Depends(_admitted)],
+    dependencies=[ADMITTED],
     response_class=Response,
     responses={200: {"content": {"audio/wav": {}}, "description": "16 kHz mono, 16 bit"}},
     summary="Say a text with the embedded voice",
@@ -101,7 +72,7 @@ async def speech(body: SpeechRequest, pages: House) -> Response:
     return Response(to_wav(said.pcm, phones.encode()), media_type="audio/wav")
 
 
-@router.get("/speech/voices", dependencies=[Depends(_admitted)], summary="Languages of the embedded voice")
+@router.get("/speech/voices", dependencies=[ADMITTED], summary="Languages of the embedded voice")
 async def voices(pages: House) -> Sequence[VoiceReply]:
     """Every voice, by language."""
     return [VoiceReply(id=v.id, name=v.name, language=v.language) for v in await pages.voice.voices()]
@@ -135,6 +106,12 @@ async def index() -> FileResponse:
     return FileResponse(str(STATIC / "index.html"), headers=PAGE_HEADERS)
 
 
+@router.get("/studio", include_in_schema=False)
+async def studio_page() -> FileResponse:
+    """The face studio."""
+    return FileResponse(str(STATIC / "studio.html"), headers=PAGE_HEADERS)
+
+
 @router.get("/docs", include_in_schema=False)
 async def reference() -> FileResponse:
     """The API, drawn from ``/openapi.json``."""
@@ -152,6 +129,7 @@ def mount(app: FastAPI, pages: Pages) -> None:
     """Serve the pages from this app."""
     app.state.pages = pages
     app.include_router(router)
+    app.include_router(studio.router)
     app.mount("/web", _Static(directory=str(STATIC)), name="web")
 
 

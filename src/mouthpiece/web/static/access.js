@@ -79,20 +79,32 @@ export async function headers() {
   return { "x-simli-api-key": access.token, "content-type": "application/json" };
 }
 
-// A JSON request to the public API; failures become errors with words for people.
+// A request to the public API with a JSON body, or with a form; failures become errors with words for people.
 export async function call(method, path, body) {
-  const answer = await ask(path, { method, headers: await headers(), body: body && JSON.stringify(body) });
+  const form = body instanceof FormData;
+  const { "content-type": json, ...key } = await headers();
+  const answer = await ask(path, {
+    method,
+    headers: form ? key : { ...key, "content-type": json },
+    body: form ? body : body && JSON.stringify(body),
+  });
   if (answer.ok) return answer;
+  throw await told(answer);
+}
+
+// What a refusal means: an error with the API's code, and words for people.
+export async function told(answer) {
   let words = `The server answered ${answer.status}.`;
   let code = "";
   try {
     const reply = await answer.json();
     code = reply.code;
-    words = ofCode(code) ?? (typeof reply.detail === "string" ? reply.detail : reply.detail.map((one) => one.msg).join("; "));
+    const said = typeof reply.detail === "string" ? reply.detail : reply.detail.map((one) => one.msg).join("; ");
+    words = ofCode(code) ?? said;
   } catch { /* not JSON: the status has to do */ }
   if (code === "INVALID_API_KEY") {
     forget();
-    throw new AccessError(`This page’s access has ended. ${HOW}`);
+    return new AccessError(`This page’s access has ended. ${HOW}`);
   }
-  throw new Error(words);
+  return Object.assign(new Error(words), { code });
 }

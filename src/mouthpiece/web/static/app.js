@@ -1,13 +1,16 @@
 // The demo page: glue between what a person presses and one AvatarSession.
 
 import { AccessError, call, enter } from "/web/access.js";
+import { BLANK, preview } from "/web/drafts.js";
 import { AvatarSession } from "/web/session.js";
 import { fromFile, fromWav, Microphone } from "/web/sound.js";
+import { walkTabs } from "/web/tabs.js";
 
 const $ = (id) => document.getElementById(id);
 const ms = (value) => (Number.isFinite(value) ? `${Math.round(value)} ms` : "–");
 
 const WORDS = { ready: "ready", connecting: "connecting", listening: "connected", speaking: "speaking", failed: "not connected" };
+const SHIPPED = "mouthpiece"; // the owner of the faces that we ship
 const HIGH_VOICES = ["mia", "ada"]; // what suits the faces that we ship; a person chooses freely
 
 let session = null;
@@ -103,9 +106,15 @@ async function ready() {
   return session;
 }
 
-async function changeFace(face) {
-  $("poster").src = poster(face.id);
+async function showPoster(face) {
+  const url = await poster(face);
+  if (chosenFace() !== face.id) return; // another one was chosen meanwhile
+  $("poster").src = url;
   $("poster").hidden = false;
+}
+
+async function changeFace(face) {
+  safely(() => showPoster(face));
   $("voice").value = HIGH_VOICES.includes(nameOf(face).toLowerCase()) ? "+f2" : "";
   if (!session) return;
   session.stop();
@@ -195,22 +204,33 @@ function showLevel(level) {
 }
 
 // --- the page ----------------------------------------------------------------------------------------------------
-const poster = (id) => `/web/posters/${encodeURIComponent(id)}.jpg`;
+// Everybody may see the shipped faces; one's own are fetched with the key, once.
+const posters = new Map();
+
+function poster({ id, owner_id: owner, updated_at: version }) {
+  if (owner === SHIPPED) return `/web/posters/${encodeURIComponent(id)}.jpg`;
+  if (!posters.has(id)) posters.set(id, preview(id, { version }));
+  return posters.get(id);
+}
+
 const nameOf = (face) => face.face_name ?? face.name ?? face.id;
 
 async function listFaces() {
   const faces = await (await call("GET", "/faces")).json();
-  $("faces").replaceChildren(...faces.map((face, i) => {
+  const asked = new URL(location.href).searchParams.get("face"); // an id or a name, as the studio links to it
+  const chosen = faces.find((face) => face.id === asked || nameOf(face) === asked) ?? faces[0];
+  $("faces").replaceChildren(...faces.map((face) => {
     const label = document.createElement("label");
     const input = Object.assign(document.createElement("input"), {
-      type: "radio", name: "face", value: face.id, checked: i === 0,
+      type: "radio", name: "face", value: face.id, checked: face === chosen,
     });
-    const image = Object.assign(document.createElement("img"), { src: poster(face.id), alt: "" });
+    const image = Object.assign(document.createElement("img"), { alt: "", src: BLANK });
+    safely(async () => { image.src = await poster(face); });
     input.onchange = () => safely(() => changeFace(face));
     label.append(input, image, nameOf(face));
     return label;
   }));
-  if (faces.length) await changeFace(faces[0]);
+  if (chosen) await changeFace(chosen);
 }
 
 async function listLanguages() {
@@ -230,15 +250,6 @@ function chooseTab(tab, focus = false) {
     $(each.getAttribute("aria-controls")).hidden = !chosen;
   }
   if (focus) tab.focus();
-}
-
-function walkTabs(event) {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  const at = tabs.indexOf(event.target);
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
-  if (at < 0 || to === undefined) return;
-  event.preventDefault();
-  chooseTab(tabs.at(to % tabs.length), true);
 }
 
 // Whatever a person did: what goes wrong is told, null has been told already.
@@ -261,7 +272,7 @@ function wire() {
   });
   $("mic").onclick = on(toggleMicrophone);
   for (const tab of document.querySelectorAll("[role=tab]")) tab.onclick = () => chooseTab(tab);
-  document.querySelector("[role=tablist]").onkeydown = walkTabs;
+  document.querySelector("[role=tablist]").onkeydown = (event) => walkTabs(event, chooseTab);
   document.addEventListener("keydown", (event) => event.key === "Escape" && session?.interrupt());
   wireDrop();
   $("video").requestVideoFrameCallback?.(countFrame);
