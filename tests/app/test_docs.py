@@ -23,6 +23,7 @@ from mouthpiece.simli_v1 import livekit as v1_livekit
 from mouthpiece.simli_v1 import rest as v1_rest
 from mouthpiece.simli_v1 import socket as v1_socket
 from mouthpiece.simli_v1 import static as v1_static
+from mouthpiece.web import studio
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROUTERS = (
@@ -41,6 +42,7 @@ ROUTERS = (
     auto.router,
     auto_room.router,
     v1_auto.router,
+    studio.router,
     own,
 )
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()

@@ -81,7 +81,7 @@ async def test_a_copy_leaves_the_face_alone(faces: FaceStore, drafts: DraftStore
     assert (draft.kind, draft.state, draft.options) == (DRAFT, FaceState.READY, {"of": "f1"})
     await faces.delete("d1", account)
     assert await faces.pack(await faces.get("f1")) == b"pack"
-    await faces.add(FaceRecord("d2", account, DRAFT, DRAFT), b"a picture", LIMITS)
+    await faces.add(FaceRecord("d2", account, DRAFT, DRAFT), b"a picture", FaceLimits(2, 2))
     with pytest.raises(NotReady):
         await drafts.copy(await faces.get("d2"), "d3")
 

@@ -32,6 +32,16 @@ export async function picture(path) {
   return URL.createObjectURL(await (await call("GET", path)).blob());
 }
 
+// Until a face that was saved can be called: one that was opened again is made again first.
+export async function usable(face, hear) {
+  while (face && face.state !== "ready") {
+    if (face.state === "failed") throw new Error(face.error);
+    hear(face.progress, face.stage);
+    await new Promise((done) => setTimeout(done, POLL_MS));
+    face = (await ownFaces()).find(({ id }) => id === face.id);
+  }
+}
+
 function form(parts) {
   const body = new FormData();
   for (const [name, value] of Object.entries(parts)) if (value !== undefined && value !== null) body.append(name, value);

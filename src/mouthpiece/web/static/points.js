@@ -20,7 +20,8 @@ function curve(points) {
   const closed = points[0] === points.at(-1);
   const count = points.length;
   const at = (k) => points[closed ? (k + count - 1) % (count - 1) : Math.max(0, Math.min(count - 1, k))];
-  const beside = (k, side) => [0, 1].map((axis) => at(k)[axis] + side * (at(k + 1)[axis] - at(k - 1)[axis]) / 6);
+  const round = closed && count === 5 ? 3.62 : 6; // four points of an iris: the nearest to a circle
+  const beside = (k, side) => [0, 1].map((axis) => at(k)[axis] + side * (at(k + 1)[axis] - at(k - 1)[axis]) / round);
   const pair = ([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`;
   const parts = [`M${pair(points[0])}`];
   for (let k = 1; k < count; k++) parts.push(`C${pair(beside(k - 1, 1))} ${pair(beside(k, -1))} ${pair(at(k))}`);

@@ -24,6 +24,7 @@ export class Preview {
 
   // Another draft, or the same one made again.
   async show(draft) {
+    if (this.#draft?.id !== draft.id) for (const image of this.#crops.values()) image.classList.remove("there");
     this.#draft = draft;
     this.#frame();
     await this.#look();

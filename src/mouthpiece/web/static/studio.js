@@ -15,7 +15,8 @@ const BY_HAND = ["NOT_CONFIGURED", "NO_FACE", "SEVERAL_FACES", "FACE_NOT_UPRIGHT
 let kit, editor, preview, gallery;
 let draft = null; // as the API tells it
 let sent = null; // the picture file that was sent last
-let landmarks = null; // what came with it: JSON
+let landmarks = null; // points for the next picture: JSON
+let pictures = []; // addresses of the draft's portrait and matte
 let job = null; // what is being waited for
 const camera = new Camera($("camera"));
 
@@ -55,17 +56,20 @@ function progress(percent, words) {
 }
 
 // --- from a picture to a draft -----------------------------------------------------------------------------------
-async function study(file, more = {}) {
+async function study(file, faceIndex) {
   complain();
   sent = file;
+  const points = landmarks;
+  forgetPoints();
   free($("sent"));
   $("sent").src = URL.createObjectURL(file);
-  await follow("Making the face", (signal) => api.begin(file, { landmarks, ...more, signal }, progress));
+  await follow("Making the face", (signal) => api.begin(file, { landmarks: points, faceIndex, signal }, progress));
 }
 
 async function openFace(face) {
   complain();
-  sent = landmarks = null;
+  sent = null;
+  forgetPoints();
   free($("sent"));
   $("sent").removeAttribute("src");
   $("name").value = face.name;
@@ -109,7 +113,7 @@ function trouble(code, words) {
   $("which").hidden = !count;
   $("which").replaceChildren(...Array.from({ length: count }, (_, index) => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Face ${index + 1} from the left` });
-    button.onclick = on(() => study(sent, { faceIndex: index }));
+    button.onclick = on(() => study(sent, index));
     return button;
   }));
 }
@@ -141,7 +145,7 @@ async function useCamera() {
 
 async function shoot() {
   const file = await camera.shoot();
-  landmarks = null;
+  forgetPoints();
   await study(file);
 }
 
@@ -152,6 +156,12 @@ async function readPoints(input, words) {
   landmarks = await file.text();
   words.textContent = `${file.name}: now choose the picture`;
   words.parentElement.classList.add("full");
+}
+
+function forgetPoints() {
+  landmarks = null;
+  $("points-words").textContent = "Choose a JSON file";
+  $("points-words").parentElement.classList.remove("full");
 }
 
 // --- points by hand, from nothing --------------------------------------------------------------------------------
@@ -168,12 +178,14 @@ async function placeByHand() {
 async function usePlaced() {
   landmarks = JSON.stringify(editor.shares());
   await study(sent);
-  landmarks = null;
 }
 
 // --- the draft ---------------------------------------------------------------------------------------------------
 async function show(now, tab = now.unsure ? "tab-points" : "tab-preview") {
   const [portrait, matte] = await Promise.all([api.portrait(now), api.matte(now)]);
+  pictures.forEach((url) => URL.revokeObjectURL(url));
+  pictures = [portrait, matte];
+  if (draft?.id !== now.id) $("shown").src = portrait; // until the first preview is there
   draft = now;
   editor.show({ portrait, matte, side: now.side, points: now.landmarks });
   editor.choose("face", false);
@@ -228,12 +240,19 @@ async function save() {
   complain();
   const name = $("name").value.trim();
   const face = await api.save(draft.id, draft.of ? { face_id: draft.of } : { name });
-  const picture = $("shown").src;
   remember(null);
+  busy(true);
+  try {
+    await api.usable(face, (percent, words) => pill(`${words} · ${percent} %`, "connecting"));
+  } finally {
+    busy(false);
+  }
+  const picture = $("shown").src;
   go("saved");
   $("shown").src = picture;
   $("saved-title").textContent = `${face.name} is saved`;
   $("saved-id").textContent = face.id;
+  draft = null;
   $("talk").href = `/?face=${encodeURIComponent(face.id)}`;
   $("name").value = "";
   $("saved-title").focus();
@@ -243,7 +262,7 @@ async function save() {
 async function startOver() {
   const old = draft;
   remember(null);
-  landmarks = null;
+  forgetPoints();
   $("name").value = "";
   $("name").disabled = false;
   go("begin");
@@ -299,7 +318,7 @@ function wire() {
   $("shoot").onclick = on(shoot);
   $("leave-camera").onclick = () => go("begin");
   $("cancel").onclick = cancel;
-  $("again").onclick = () => { landmarks = null; go("begin"); $("file").click(); };
+  $("again").onclick = () => { forgetPoints(); go("begin"); $("file").click(); };
   $("by-hand").onclick = on(placeByHand);
   $("placed").onclick = on(usePlaced);
   $("leave-place").onclick = () => go("begin");
