@@ -244,7 +244,9 @@ def test_a_photo_is_checked_nudged_saved_and_talks(page: Page, server: Server) -
 def test_without_a_camera_it_says_so(chrome: Browser, server: Server) -> None:
     for page in fresh(chrome, server):
         page.evaluate(
-            "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotFoundError'); }"
+            """() => {
+              navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotFoundError"); };
+            }"""
         )
         page.get_by_role("button", name="Use the camera").click()
         expect(page.get_by_role("alert").first).to_contain_text("No camera was found")

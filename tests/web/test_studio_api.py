@@ -228,7 +228,7 @@ def test_limits(mine: httpx.Client, face: str) -> None:
     for name, draft in zip(("two", "three"), copies[1:3], strict=True):
         assert mine.post(f"/studio/drafts/{draft}/save", json={"name": name}).status_code == 200
     full = mine.post(f"/studio/drafts/{copies[3]}/save", json={"name": "four"})
-    assert (full.status_code, full.json()["code"]) == (400, "TOO_LARGE")
+    assert (full.status_code, full.json()["code"]) == (413, "TOO_LARGE")
     assert [each["name"] for each in mine.get("/studio/faces").json()] == ["three", "two", "the first"]
     for each in copies[1:3]:
         assert mine.delete(f"/faces/trinity/{each}").status_code == 204

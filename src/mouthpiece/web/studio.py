@@ -129,10 +129,19 @@ class ErrorReply(BaseModel):
     code: str | None = None
 
 
+SAYS: Final = {
+    400: "the input, and why",
+    401: "no good key",
+    404: "not there, not yours, or not ready",
+    413: "too large, or too many",
+    422: "the shape",
+    429: "too much at once",
+    503: "not now, or not set up here",
+}
+
+
 def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    says = {400: "the input, and why", 401: "no good key", 404: "not there, not yours, or not ready", 422: "the shape",
-            429: "too much at once", 503: "not now, or not set up here"}  # fmt: skip
-    return {status: {"model": ErrorReply, "description": says[status]} for status in statuses}
+    return {status: {"model": ErrorReply, "description": SAYS[status]} for status in statuses}
 
 
 Viseme = Annotated[str, Query(description="the mouth", json_schema_extra={"enum": list(VISEMES)})]
@@ -147,7 +156,7 @@ async def kit() -> Kit:
 
 
 @router.post(
-    "/studio/drafts", status_code=201, responses=_faults(400, 401, 404, 422, 429, 503), summary="Begin a draft"
+    "/studio/drafts", status_code=201, responses=_faults(400, 401, 404, 413, 422, 429, 503), summary="Begin a draft"
 )
 async def begin(
     who: Asking,
@@ -206,7 +215,7 @@ async def correct(id: str, moved: Correction, who: Asking, house: House) -> Draf
     return await _draft(house, await house.drafts.correct(who.account, id, np.array(moved.landmarks, float)))
 
 
-@router.post("/studio/drafts/{id}/save", responses=_faults(400, 401, 404, 422), summary="Save a draft as a face")
+@router.post("/studio/drafts/{id}/save", responses=_faults(400, 401, 404, 413, 422), summary="Save a draft as a face")
 async def save(id: str, asked: SaveRequest, who: Asking, house: House) -> OwnFace:
     """The draft becomes a face of that id and name; or the face that it was begun from is made again like it."""
     if asked.face_id is not None:

@@ -124,6 +124,9 @@ export class PointEditor extends EventTarget {
     this.#svg.replaceChildren(make("defs", {}, stripe, make("mask", { id: "person", "mask-type": "luminance" }, this.#mask)),
       this.#image, this.#cut, this.#lines, this.#marks);
     this.#svg.addEventListener("pointerdown", (event) => this.#grab(event));
+    this.#svg.addEventListener("touchstart", (event) => { // a finger on a handle moves it, not the page
+      if (event.touches.length === 1 && this.#nearest(event.touches[0]) >= 0) event.preventDefault();
+    }, { passive: false });
     this.look("points");
   }
 
@@ -243,8 +246,7 @@ export class PointEditor extends EventTarget {
 
   // --- moving ----------------------------------------------------------------------------------------------------
   #grab(event) {
-    if (event.button || !this.#handles.length || this.#svg.dataset.look !== "points") return;
-    const index = this.#nearest(event);
+    const index = event.button ? -1 : this.#nearest(event);
     if (index < 0) return;
     event.preventDefault();
     const grip = this.#grips.get(index);
@@ -277,7 +279,7 @@ export class PointEditor extends EventTarget {
 
   // The grip nearest to a pointer, among those within reach of a finger; -1: none.
   #nearest({ clientX, clientY }) {
-    let best = -1, least = TOUCH + 4;
+    let best = -1, least = this.#svg.dataset.look === "points" ? TOUCH + 4 : 0;
     for (const [index, grip] of this.#grips) {
       const box = grip.querySelector(".hit").getBoundingClientRect();
       const away = Math.hypot(clientX - box.x - box.width / 2, clientY - box.y - box.height / 2);
