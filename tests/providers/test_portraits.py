@@ -17,6 +17,8 @@ from mouthpiece.media import MouthPose
 from mouthpiece.providers.portraits import FaceMaker, Upload
 from mouthpiece.settings import FaceSettings
 
+pytestmark = pytest.mark.timeout(600)  # faces are made at low priority: minutes, where others need the cores
+
 
 @pytest.fixture
 def maker() -> FaceMaker:
