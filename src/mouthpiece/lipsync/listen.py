@@ -145,8 +145,8 @@ class AudioLipSync:
     def _hear_heard(self, heard: Heard) -> None:
         self._heard = heard
         self._shapes = (heard.visemes @ TABLE).astype(np.float64)
-        gates = np.stack([heard.closure, heard.tuck], axis=1)
-        self._gates = np.concatenate([gates[:1], gates])
+        shut, tucked = heard.closure.tolist(), heard.tuck.tolist()
+        self._gates = [(shut[0], tucked[0]), *zip(shut, tucked, strict=True)]
 
     def _frame(self, sample: int) -> Frame:
         now, heard, tone = self._hops.count % len(self._step), self._heard, self._voice.now()
@@ -169,8 +169,8 @@ class AudioLipSync:
             self._closure.rest()
             self._tuck.rest()
             return self._mouth.show(shapes, 0.0, 0.0, tone)
-        near = self._gates[now + _GATE_FRAMES.start : now + _GATE_FRAMES.stop].max(axis=0)
-        closure, tuck = ((near - _GATE_FROM) / _GATE_RANGE).tolist()
+        near = zip(*self._gates[now + _GATE_FRAMES.start : now + _GATE_FRAMES.stop], strict=True)
+        closure, tuck = ((max(sure) - _GATE_FROM) / _GATE_RANGE for sure in near)
         shapes = self._springs.step(scale_opening(shapes, tone.gain))
         closure, tuck = self._closure.step(closure), self._tuck.step(tuck)
         if told is not None and told.weight > 0.0:

@@ -15,9 +15,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mouthpiece.lipsync.articulation import PHONES, VISEME_SHAPE
 from mouthpiece.lipsync.features import STEP, LogMel
 from mouthpiece.lipsync.visemes import Heard
-from mouthpiece.lipsync.weights import WARM_UP_STEPS, Array, load_weights, meaning
+from mouthpiece.lipsync.weights import FRAMES, WARM_UP_STEPS, Array, load_weights
 from mouthpiece.media import Pcm
 
 LIVE_DELAY: Final = 960
@@ -31,12 +32,13 @@ _VECTOR, _MATRIX = "float32[::1]", "float32[:,::1]"
 
 @numba.njit(f"void({_VECTOR}, {_MATRIX}, {_VECTOR}, {_VECTOR})", nogil=True, cache=True, fastmath={"contract"})
 def _affine(x: Array, weight: Array, bias: Array, y: Array) -> None:
+    """y = x @ weight + bias, four inputs at a time (their number is a multiple): y is read and written less often."""
     for j in range(y.shape[0]):
         y[j] = bias[j]
-    for i in range(x.shape[0]):
-        xi = x[i]
+    for i in range(0, x.shape[0], 4):
+        a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
         for j in range(y.shape[0]):
-            y[j] += xi * weight[i, j]
+            y[j] += (a * weight[i, j] + b * weight[i + 1, j]) + (c * weight[i + 2, j] + d * weight[i + 3, j])
 
 
 @numba.njit(f"void({_VECTOR}, {_VECTOR}, {_VECTOR})", nogil=True, cache=True)
@@ -107,11 +109,47 @@ class Network:
         self._recent[:], self._hidden[:] = other._recent, other._hidden
 
 
+@numba.njit(nogil=True, cache=True)
+def _softmax(x: Array, out: Array) -> None:
+    top, total = x.max(), np.float32(0)
+    for i in range(x.size):
+        out[i] = np.exp(x[i] - top)
+        total += out[i]
+    for i in range(x.size):
+        out[i] /= total
+
+
+@numba.njit(nogil=True, cache=True)
+def _meant(values: Array, viseme_shape: Array, named: int) -> tuple[Array, Array, Array, Array]:
+    """``weights.meaning``, compiled: a step of it costs a tenth of numpy's."""
+    n, (kinds, articulators) = len(values), viseme_shape.shape
+    width = kinds + 2 + articulators
+    frames = (values.shape[1] - FRAMES * named) // width
+    visemes, gates = np.empty((n, frames, kinds), np.float32), np.empty((n, 2, frames), np.float32)
+    shape, phones = np.empty((n, frames, articulators), np.float32), np.empty((n, FRAMES, named), np.float32)
+    for s in range(n):
+        for f in range(frames):
+            told = values[s, f * width : (f + 1) * width]
+            _softmax(told[:kinds], visemes[s, f])
+            for g in range(2):
+                gates[s, g, f] = np.float32(1) / (np.float32(1) + np.exp(-told[kinds + g]))
+            for k in range(articulators):
+                usual = np.float32(0)
+                for v in range(kinds):
+                    usual += visemes[s, f, v] * viseme_shape[v, k]
+                shape[s, f, k] = (min(max(told[kinds + 2 + k], np.float32(0)), np.float32(1)) + usual) / np.float32(2)
+        for f in range(FRAMES):
+            first = frames * width + f * named
+            _softmax(values[s, first : first + named], phones[s, f])
+    return visemes, gates, shape, phones
+
+
 def _heard(values: Array) -> list[Heard]:
     """What each step tells, from a head's values, shape (steps, values)."""
-    m = meaning(values)
-    told = zip(m.visemes, m.closure, m.tuck, m.shape, m.phones, strict=True)
-    return [Heard(*answer) for answer in told]
+    visemes, gates, shape, phones = _meant(values, VISEME_SHAPE, len(PHONES))
+    return [
+        Heard(v, closure, tuck, s, p) for v, (closure, tuck), s, p in zip(visemes, gates, shape, phones, strict=True)
+    ]
 
 
 def _joined(answers: Sequence[Heard]) -> Heard:

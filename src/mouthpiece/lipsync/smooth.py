@@ -118,6 +118,15 @@ def articulate(shapes: Array, closure: float, tuck: float) -> Array:
     return out
 
 
+@numba.njit(f"{_VECTOR}({_VECTOR}, {', '.join(['float64'] * 5)})", nogil=True, cache=True)
+def shown(shapes: Array, closure: float, tuck: float, presence: float, loudness: float, emphasis: float) -> Array:
+    """The values of a ``MouthPose``: ``articulate``, then the prosody, all of it hushed by ``presence``."""
+    out = np.empty(shapes.size + 2)
+    out[:-2] = articulate(shapes, closure, tuck)
+    out[-2], out[-1] = loudness, emphasis
+    return out * presence
+
+
 def smoothstep(x: float) -> float:
     """0 to 1 with level ends (x is clipped to 0..1)."""
     x = min(max(x, 0.0), 1.0)
