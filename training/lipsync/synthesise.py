@@ -131,9 +131,9 @@ def speak_train_set(folder: Path, seed: int, scale: float = 1.0) -> list[Path]:
     """Synthesise all that is trained on; files already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
-    for part in range(2):
+    for part in range(4):
         path = folder / f"espeak_{part}.npz"
-        minutes = voices.ESPEAK_TRAIN_MINUTES * scale / 2
+        minutes = voices.ESPEAK_TRAIN_MINUTES * scale / 4
         _make(path, lambda part=part, minutes=minutes: espeak_train(minutes, seed + part))  # type: ignore[misc]
         made.append(path)
     for voice, minutes in voices.RECORDED_TRAIN.items():
@@ -148,10 +148,10 @@ def speak_train_set(folder: Path, seed: int, scale: float = 1.0) -> list[Path]:
 
 
 def speak_validation_set(folder: Path, seed: int, scale: float = 1.0) -> list[Path]:
-    """Synthesise what thresholds are chosen on: the recorded voices that are trained on, with texts that are not."""
+    """Synthesise what thresholds are chosen on: recorded voices that are trained on, with texts that are not."""
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
-    for voice in voices.RECORDED_TRAIN:
+    for voice in voices.VALIDATION:
         path = folder / (voice.replace(":", "_") + ".npz")
         _make(path, lambda v=voice: recorded(v, 1.5 * scale, test=True, seed=seed + 1))  # type: ignore[misc]
         made.append(path)

@@ -14,7 +14,6 @@ import numpy as np
 import optax
 
 from training.lipsync import network as net
-from training.lipsync.vary import vary
 
 BATCH, STEPS = 32, 150
 RATE = 2.5e-3
@@ -26,6 +25,8 @@ BOUNDARY = 0.6
 """Weight of frames next to a change of viseme, where the truth is a matter of taste."""
 DELAY_WEIGHTS = {0: 0.3, 1: 0.5, 2: 1.0, 8: 0.5}
 WEIGHTS = {"viseme": 1.0, "closed": 1.5, "events": 1.0, "labiodental": 0.7, "shape": 4.0, "phone": 0.5}
+_CROWD, _CROWDED = 4, 0.35
+"""Voices behind a clip at most, and the share of clips that have any."""
 EVENT = 7
 """Frames over which a closure's peak counts (70 ms): closures are scored as events, not frame by frame."""
 
@@ -63,6 +64,50 @@ def class_weights(visemes: np.ndarray, count: int, power: float) -> jax.Array:
     seen = np.bincount(visemes, minlength=count) + 1.0
     weight = (seen.sum() / count / seen) ** power
     return jnp.array(weight / np.average(weight, weights=seen), jnp.float32)
+
+
+def _vary(mel: jax.Array, key: jax.Array) -> jax.Array:
+    """Another throat (warped bands), another microphone (tilt), a band gone: per clip, (steps, batch, 2, 40)."""
+    keys = jax.random.split(key, 8)
+    batch = mel.shape[1]
+
+    def coin(k: jax.Array, p: float) -> jax.Array:
+        return jax.random.bernoulli(k, p, (batch, 1))
+
+    factor = jnp.where(coin(keys[0], 0.6), jax.random.uniform(keys[1], (batch, 1), minval=0.88, maxval=1.12), 1.0)
+    shift = jax.random.uniform(keys[2], (batch, 1), minval=-1.5, maxval=1.5) * coin(keys[0], 0.6)
+    place = jnp.clip(jnp.arange(net.MEL) * factor + shift, 0, net.MEL - 1.001)
+    low = place.astype(jnp.int32)
+    part = place - low
+    rows = jnp.arange(batch)[:, None]
+    moved = jnp.moveaxis(mel, (1, 3), (0, 1))  # batch, bands, steps, 2
+    warped = moved[rows, low] * (1 - part)[..., None, None] + moved[rows, low + 1] * part[..., None, None]
+    bends = jax.random.uniform(keys[3], (batch, 5), minval=-0.35, maxval=0.35) * coin(keys[4], 0.5)
+    tilt = jax.vmap(lambda b: jnp.interp(jnp.arange(net.MEL), jnp.linspace(0, net.MEL - 1, 5), b))(bends)
+    warped = warped + tilt[..., None, None]
+    start = jax.random.randint(keys[5], (batch, 1), 0, net.MEL)
+    width = jax.random.randint(keys[6], (batch, 1), 1, 7) * coin(keys[7], 0.3)
+    gone = (jnp.arange(net.MEL) >= start) & (jnp.arange(net.MEL) < start + width)
+    mean = warped.mean(1, keepdims=True)
+    warped = jnp.where(gone[..., None, None], mean, warped)
+    return jnp.moveaxis(warped, (0, 1), (1, 3))
+
+
+def _crowd(mel: jax.Array, key: jax.Array) -> jax.Array:
+    """Other clips of the batch talk behind a third of them, 4 to 22 dB below; powers of bands add up."""
+    keys = jax.random.split(key, 4)
+    batch = mel.shape[1]
+    power = jnp.exp(3 * mel - 4)
+    level = power.mean((0, 2, 3)) + 1e-7
+    even = power / level[:, None, None]
+    shares = jax.random.uniform(keys[0], (_CROWD, batch), minval=0.3) * jax.random.bernoulli(
+        keys[1], 0.7, (_CROWD, batch)
+    )
+    shares /= shares.sum(0) + 1e-3
+    others = sum(jnp.roll(even, i + 1, axis=1) * shares[i][:, None, None] for i in range(_CROWD))
+    below = 10 ** (-jax.random.uniform(keys[2], (batch,), minval=0.4, maxval=2.2))
+    gain = level * below * jax.random.bernoulli(keys[3], _CROWDED, (batch,))
+    return (jnp.log(power + others * gain[:, None, None]) + 4) / 3
 
 
 def _frames(x: jax.Array) -> jax.Array:
@@ -104,7 +149,8 @@ def _mouth_loss(y: jax.Array, truth: dict[str, jax.Array], class_weight: jax.Arr
 
 def loss(p: net.Params, batch: dict[str, jax.Array], key: jax.Array, class_weight: jax.Array) -> tuple:
     """The weighted sum of all losses, and the plain ones of the live delay with its accuracy."""
-    mel = vary(batch["mel"].astype(jnp.float32), jax.random.fold_in(key, 1))
+    mel = _crowd(batch["mel"].astype(jnp.float32), jax.random.fold_in(key, 2))
+    mel = _vary(mel, jax.random.fold_in(key, 1))
     hidden = net.trunk(p, mel.reshape(STEPS, BATCH, -1), key)
     mouth, named = net.heads(p, hidden)
     total, live = jnp.zeros(()), {}

