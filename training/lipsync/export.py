@@ -1,4 +1,4 @@
-"""Step 5: set the thresholds of closures and tucks, and write the weights as the package reads them (float16).
+"""Step 6: set the thresholds of closures and tucks, and write the weights as the package reads them (float16).
 
 Thresholds are chosen on the validation set: texts that are not trained on, said by voices that are. None of what is
 scored is looked at.

@@ -36,7 +36,7 @@ _TO_PAUSE = np.log(0.05)
 _SKIP = -14.0
 _JUMP = -45.0
 _LOST = np.float32(-1e9)
-_DEAD = np.float32(-70)
+_DEAD = np.float32(-60)
 """States with a score below this, where the best has 0, are given up in the frame: a jump costs less."""
 _GONE = np.float32(-30)
 """States with a score this far below the best, before the first likelier one, are left behind."""
@@ -65,7 +65,8 @@ def _advance(score: Array, emission: Array, states: Ints) -> None:
     n = len(score)
     best = score.max()
     for s in range(n - 1, -1, -1):
-        if max(score[max(s - 3, 0) : s + 1].max(), best + np.float32(_JUMP) if states[s, 2] else _LOST) < _DEAD:
+        here = score[s] > _DEAD or (s > 0 and score[s - 1] > _DEAD) or states[s, 2]
+        if not (here or (s > 1 and score[s - 2] > _DEAD) or (s > 2 and score[s - 3] > _DEAD)):
             score[s] = _LOST
             continue
         kind = states[s, 1]
