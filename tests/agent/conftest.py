@@ -17,6 +17,8 @@ from mouthpiece.providers.espeak import EspeakVoice, Manner
 
 pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mouthpiece[agents]'")
 
+from livekit.agents import llm
+
 from mouthpiece.agent.base import Plan
 from mouthpiece.agent.conversation import Cast, Conversation
 from mouthpiece.agent.troupe import reader
@@ -50,15 +52,19 @@ async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
 
     @contextlib.asynccontextmanager
     async def run(
-        plan: Plan, *, ears: Ears | None = None, mind: Mind | None = None, speaks: Voice | None = None
+        plan: Plan,
+        *,
+        ears: Ears | None = None,
+        mind: Mind | None = None,
+        speaks: Voice | None = None,
+        redial: Callable[[], Mind] | None = None,
     ) -> AsyncIterator[Room]:
         async def close() -> None:
             return
 
-        silent = mind is None
-        cast = Cast(
-            ears, mind, None if silent else speaks or EmbeddedTTS(voice), reader(voice, Manner()), executor, close
-        )
+        silent = mind is None or isinstance(mind, llm.RealtimeModel)  # the one speaks itself, the other not at all
+        voices = None if silent else speaks or EmbeddedTTS(voice)
+        cast = Cast(ears, mind, voices, reader(voice, Manner()), executor, close, redial=redial)
         room = Room()
         room.talk = Conversation(plan, cast, room, room.tell)
         await room.start()
@@ -69,7 +75,8 @@ async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
         finally:
             await room.close()
         await asyncio.sleep(0)
-        left = {task for task in asyncio.all_tasks() - before if not task.done()}
+        ours = (task for task in asyncio.all_tasks() - before if "RequestHandler" not in repr(task.get_coro()))
+        left = {task for task in ours if not task.done()}  # not the servers that a test runs beside it
         assert not left, f"left behind: {left}"
 
     yield run

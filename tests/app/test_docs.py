@@ -83,12 +83,14 @@ def test_every_flag_of_render_is_explained(flag: str) -> None:
 
 
 def test_every_metric_is_explained() -> None:
+    from mouthpiece.app.agent_stats import AgentStats
     from mouthpiece.live.stage import Stage
     from mouthpiece.render.stats import RenderStats
     from mouthpiece.settings import LimitSettings, MediaSettings
 
     stage = Stage(None, MediaSettings(), LimitSettings())  # type: ignore[arg-type]  # never opens a session
-    text = generate_latest(metrics.registry("here", stage, metrics.LoopLag(), RenderStats())).decode()
+    counted = metrics.Counted(stage, AgentStats(), RenderStats())
+    text = generate_latest(metrics.registry("here", metrics.LoopLag(), counted)).decode()
     names = re.findall(r"^# TYPE (mouthpiece_\w+)", text, re.MULTILINE)
     assert len(names) > 10
     assert [name for name in names if f"`{name}`" not in OPERATIONS and not name.endswith("_created")] == []

@@ -25,6 +25,7 @@ class Clouds:
     url: str = ""
     seen: list[tuple[str, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _admit(self, request: web.Request, credential: str) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, ModelSettings, inference, llm
-from livekit.agents.types import FlushSentinel
+from livekit.agents import Agent, AgentSession, ModelSettings, inference, llm, stt, tts
+from livekit.agents.types import NOT_GIVEN, FlushSentinel
 from livekit.agents.voice import (
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
@@ -26,6 +26,7 @@ from livekit.agents.voice import (
     UserStateChangedEvent,
 )
 from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.agents.voice.io import TimedString
 
 from mouthpiece.agent.base import Caption, Fault, Finished, Line, Mouth, Plan, Said, StateChanged, Tell
 from mouthpiece.agent.ears import MicrophoneInput
@@ -35,13 +36,11 @@ from mouthpiece.agent.script import Sentence, Splitter, Spoken
 from mouthpiece.agent.turns import TurnClock
 from mouthpiece.lipsync.script import Script
 from mouthpiece.media import SAMPLE_RATE, Pcm
+from mouthpiece.providers.cloud import PATIENCE
 from mouthpiece.providers.kinds import Ears, Mind, Voice
 from mouthpiece.providers.speech import EmbeddedTTS
 
 log = logging.getLogger(__name__)
-
-PATIENCE: Final = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=6.0)
-"""How long a provider may be silent. Twice that is what a user still takes for thinking."""
 
 NEVER: Final = 1_000_000
 """Provider failures after which the library would give the conversation up: a provider may come back."""
@@ -50,6 +49,9 @@ NO_MIND: Final = "I am sorry, my language model does not answer at the moment. P
 NO_EARS: Final = "I am sorry, I cannot understand you at the moment. Please try again."
 NO_VOICE: Final = "I am sorry, my own voice does not work at the moment."
 _SORRY: Final = NO_MIND.partition(". ")[0]
+REST_S: Final = 5.0
+"""After which a speech-to-speech model that failed is called again."""
+
 QUIET_S: Final = 20.0
 """Between two apologies for the same failing part."""
 
@@ -70,13 +72,17 @@ Read = Callable[[str], Awaitable[Reading]]
 """The embedded voice. A sentence that it cannot read keeps its words, without sound."""
 
 
+Failed = Callable[[Literal["mind", "voice"], Exception], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     """Who takes part. ``voice`` None: the caller sends the avatar's speech, and nothing is answered.
 
     ``read`` is the embedded voice: it reads every sentence for the lips, and speaks when ``voice`` fails.
     ``executor`` runs the voice activity detector. ``close`` ends what was opened for this conversation only.
-    ``patience_s``: how long a turn that does not sound finished is waited for.
+    ``patience_s``: how long a turn that does not sound finished is waited for. ``redial`` makes a speech-to-speech
+    ``mind`` anew, whose line broke down.
     """
 
     ears: Ears | None
@@ -86,6 +92,7 @@ class Cast:
     executor: Executor
     close: Callable[[], Awaitable[None]]
     patience_s: float = 0.65
+    redial: Callable[[], Mind] | None = None
 
 
 class Conversation:
@@ -102,6 +109,7 @@ class Conversation:
         self._session: AgentSession[None] = _session(plan, cast)
         self._agent = _Avatar(plan, cast, self._failed)
         self._spoke_at = time.monotonic()
+        self._minds: list[Mind] = []  # made anew
         self._apologies: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -149,6 +157,8 @@ class Conversation:
         self._microphone.close()
         await self._session.aclose()
         self._closed = True
+        for mind in self._minds:
+            await mind.aclose()
         await self._cast.close()
 
     # --- what is said first ------------------------------------------------------------------------------------------
@@ -210,13 +220,21 @@ class Conversation:
     def _error(self, event: ErrorEvent) -> None:
         error = event.error
         reason = str(getattr(error, "error", error))[:300]
-        if getattr(error, "recoverable", False):
-            return
-        kind = getattr(error, "type", "")
-        if kind == "stt_error":
+        recovers, kind = getattr(error, "recoverable", False), getattr(error, "type", "")
+        if kind == "stt_error" and not recovers:
             self._apologise("ears", reason, NO_EARS)
-        elif kind == "realtime_model_error":
+        elif kind == "realtime_model_error":  # also when it dials again by itself: the answer was lost
             self._apologise("mind", reason, NO_MIND)
+            if not recovers:
+                self._spawn(self._call_again())
+
+    async def _call_again(self) -> None:
+        """A speech-to-speech model that failed has hung up: a new line to it, with what was said so far."""
+        await asyncio.sleep(REST_S)
+        assert self._cast.redial is not None, "every mind of that kind can be made anew"
+        self._minds.append(mind := self._cast.redial())
+        self._agent = _Avatar(self._plan, self._cast, self._failed, (self._agent.chat_ctx, mind))
+        self._session.update_agent(self._agent)
 
     def _failed(self, stage: Literal["mind", "voice"], error: Exception) -> None:
         """A part failed in the middle of an answer, which says so itself."""
@@ -243,13 +261,21 @@ class Conversation:
         task.add_done_callback(self._tasks.discard)
 
 
+class _Session(AgentSession[None]):
+    """The library's session, which closes when a speech-to-speech model fails, however often others may."""
+
+    def _on_error(self, error: llm.LLMError | stt.STTError | tts.TTSError | llm.RealtimeModelError) -> None:
+        if error.type != "realtime_model_error":
+            super()._on_error(error)
+
+
 def _session(plan: Plan, cast: Cast) -> AgentSession[None]:
     """The library's session, with nothing that reaches the network by itself."""
     realtime = isinstance(cast.mind, llm.RealtimeModel)
     more: dict[str, Any] = {name: part for name, part in (("stt", cast.ears), ("tts", cast.voice)) if part is not None}
     if cast.mind is not None:
         more["llm"] = cast.mind
-    return AgentSession(
+    return _Session(
         vad=inference.VAD(model="silero", min_silence_duration=0.25, executor=cast.executor),
         turn_handling={
             "turn_detection": "realtime_llm" if realtime else PatientDetector(plan.language, cast.patience_s),
@@ -272,13 +298,15 @@ def _session(plan: Plan, cast: Cast) -> AgentSession[None]:
 class _Avatar(Agent):
     """The agent whose every sentence is read by the embedded voice first: for the lips, and for the transcript."""
 
-    def __init__(self, plan: Plan, cast: Cast, failed: Callable[[Literal["mind", "voice"], Exception], None]) -> None:
-        history = llm.ChatContext.empty()
-        for line in plan.history:
-            history.add_message(role=line.role, content=line.content, created_at=line.timestamp)
-        super().__init__(instructions=plan.instructions, chat_ctx=history)
+    def __init__(
+        self, plan: Plan, cast: Cast, failed: Failed, goes_on: tuple[llm.ChatContext, Mind] | None = None
+    ) -> None:
+        """``goes_on``: what was said so far, and a mind of its own."""
+        said, mind = goes_on or (_history(plan), NOT_GIVEN)
+        super().__init__(instructions=plan.instructions, chat_ctx=said, llm=mind)
         self._cast = cast
         self._failed = failed
+        self._spoken: Spoken | None = None  # of the answer that a mind which speaks itself has begun
 
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
@@ -320,6 +348,30 @@ class _Avatar(Agent):
             spoken.forget()
             async for frame in self.embedded(f"{NO_VOICE} {rest}", spoken):
                 yield frame
+
+    # --- a mind that speaks itself ------------------------------------------------------------------------------------
+    def realtime_audio_output_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """Its sound, marked with the words that ``transcription_node`` gets beside it."""
+        self._spoken = Spoken()
+        return self._said_by_itself(audio, self._spoken)
+
+    async def _said_by_itself(
+        self, audio: AsyncIterable[rtc.AudioFrame], spoken: Spoken
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        async for frame in _at_our_rate(audio):
+            spoken.sound_s += frame.duration
+            yield _marked(frame, spoken)
+        spoken.whole = True
+
+    async def transcription_node(
+        self, text: AsyncIterable[str | TimedString], model_settings: ModelSettings
+    ) -> AsyncGenerator[str | TimedString, None]:
+        """The words of an answer. Those of a mind that speaks itself are read for the lips and the transcript."""
+        spoken, self._spoken = self._spoken, None
+        async for piece in text if spoken is None else self._noted(text, spoken, []):
+            yield piece
 
     async def _read_all(self, text: AsyncIterable[str]) -> AsyncGenerator[rtc.AudioFrame, None]:
         """The embedded voice, sentence by sentence as they come."""
@@ -368,6 +420,13 @@ class _Avatar(Agent):
                 frame.userdata[LIPS] = read.exact
             spoken.sound_s += frame.duration
             yield _marked(frame, spoken)
+
+
+def _history(plan: Plan) -> llm.ChatContext:
+    history = llm.ChatContext.empty()
+    for line in plan.history:
+        history.add_message(role=line.role, content=line.content, created_at=line.timestamp)
+    return history
 
 
 def _marked(frame: rtc.AudioFrame, spoken: Spoken) -> rtc.AudioFrame:

@@ -45,7 +45,7 @@ class LiveTroupe:
         parts = await self._catalog.parts(choice, plan.language)
         read = reader(self._catalog.voice, self._catalog.manner(plan.language))
         patience_s = self._catalog.settings.patience_s
-        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close, patience_s)
+        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close, patience_s, parts.redial)
         return Conversation(plan, cast, mouth, tell)
 
     async def warm(self) -> None:

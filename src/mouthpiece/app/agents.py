@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mouthpiece.agent.base import Advice, Mouth, Plan, Talk, Tell
+from mouthpiece.app.agent_stats import AgentStats
 from mouthpiece.errors import InvalidSessionToken
 from mouthpiece.providers.base import Choice
 from mouthpiece.providers.espeak import EspeakVoice
@@ -35,7 +36,8 @@ def installed() -> bool:
 class LateTroupe:
     """See ``agent.base.Troupe``; made at the first use, because its libraries take seconds to load."""
 
-    def __init__(self, make: Callable[[], LiveTroupe]) -> None:
+    def __init__(self, make: Callable[[], LiveTroupe], stats: AgentStats | None = None) -> None:
+        self.stats = stats or AgentStats()
         self._make = make
         self._made: LiveTroupe | None = None
         self._making = asyncio.Lock()
@@ -46,7 +48,8 @@ class LateTroupe:
 
     async def open(self, plan: Plan, choice: Choice, mouth: Mouth, tell: Tell) -> Talk:
         """See ``Troupe``."""
-        return await (await self._real()).open(plan, choice, mouth, tell)
+        troupe = await self._real()
+        return self.stats.follow(await troupe.open(plan, choice, mouth, self.stats.counting(tell)))
 
     async def warm(self) -> None:
         """Load everything now."""
@@ -81,14 +84,14 @@ def _troupe(settings: Settings, voice: EspeakVoice) -> LiveTroupe:
 
 
 async def open_salon(
-    settings: Settings, store: Store, voice: EspeakVoice, stack: contextlib.AsyncExitStack, *, performs: bool
+    settings: Settings, store: Store, voice: EspeakVoice, stack: contextlib.AsyncExitStack, stats: AgentStats | None
 ) -> Salon:
-    """The salon of this process. ``performs``: conversations live here, so their models are loaded now."""
-    troupe = LateTroupe(lambda: _troupe(settings, voice)) if installed() else None
+    """The salon of this process. ``stats``: conversations live and are counted here, so their models are loaded now."""
+    troupe = LateTroupe(lambda: _troupe(settings, voice), stats) if installed() else None
     if troupe is not None:
         stack.push_async_callback(troupe.close)
         if settings.agents.warm:
-            await (troupe.warm() if performs else troupe.load())
+            await (troupe.load() if stats is None else troupe.warm())
     return Salon(store.agents, store.conversations, AutoTokens(store.secrets.token_keys), troupe)
 
 

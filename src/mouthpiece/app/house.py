@@ -16,6 +16,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from mouthpiece.app import metrics
+from mouthpiece.app.agent_stats import AgentStats
 from mouthpiece.app.agents import framers, open_salon
 from mouthpiece.app.assets import HouseAssets, Wardrobe
 from mouthpiece.app.door import FrontDoor, PerMinute
@@ -34,7 +35,6 @@ from mouthpiece.face import catalog
 from mouthpiece.live.stage import Stage
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.providers.rented import RentedVoices
-from mouthpiece.render.stats import RenderStats
 from mouthpiece.settings import WORKER_SETTINGS, Settings, settings_to_json
 from mouthpiece.simli.base import House, IceServer
 from mouthpiece.simli.tokens import SessionTokens
@@ -111,10 +111,14 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         background(stack, drafts.tidy())
         house = _house(settings, store, seat, _ice(settings, stun))
         rented = RentedVoices(settings.voice)
-        salon = await open_salon(settings, store, voice, stack, performs=stage is not None)
+        agents = None if stage is None else AgentStats()
+        salon = await open_salon(settings, store, voice, stack, agents)
         assets = HouseAssets(store.assets, store.secrets.token_keys)
         house = replace(house, films=films, portraits=workshop, assets=assets, voice=voice, rented=rented, salon=salon)
-        health = Health(lambda: _not_ready(state, host, store), _all_metrics(stage, host, films.stats, stack))
+        health = Health(
+            lambda: _not_ready(state, host, store),
+            _all_metrics(host, metrics.Counted(stage, agents, films.stats), stack),
+        )
         access = PageAccess(store.secrets.token_keys)
         app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
         web.mount(app, Pages(house.door.admit, catalog.load, voice, drafts, framers(salon, time.time)))
@@ -230,11 +234,11 @@ async def _not_ready(state: State, host: SessionHost, store: Store) -> str:
 
 
 def _all_metrics(
-    stage: Stage | None, host: SessionHost, films: RenderStats, stack: contextlib.AsyncExitStack
+    host: SessionHost, counted: metrics.Counted, stack: contextlib.AsyncExitStack
 ) -> Callable[[], Awaitable[str]]:
     lag = metrics.LoopLag()
     background(stack, lag.watch())
-    own = metrics.registry(metrics.GATEWAY, stage, lag, films)
+    own = metrics.registry(metrics.GATEWAY, lag, counted)
 
     async def text() -> str:
         addresses = [worker.address for worker in host.workers() if worker.address is not None]
@@ -267,7 +271,8 @@ async def open_worker(settings: Settings, worker_id: str, claim: Claim) -> Async
         stage = await open_stage(settings, store.history, FaceLibrary(store.faces, Wardrobe(store.assets)), stack)
         lag = metrics.LoopLag()
         background(stack, lag.watch())
-        own = metrics.registry(worker_id, stage, lag)
+        agents = AgentStats()
+        own = metrics.registry(worker_id, lag, metrics.Counted(stage, agents))
 
         async def text() -> str:
             return metrics.exposition(own)
@@ -278,7 +283,7 @@ async def open_worker(settings: Settings, worker_id: str, claim: Claim) -> Async
         seat = Seat(worker_id, stage, None, lambda: not stage.accepting)
         voice = EspeakVoice(settings.voice)
         stack.push_async_callback(voice.close)
-        salon = await open_salon(settings, store, voice, stack, performs=True)
+        salon = await open_salon(settings, store, voice, stack, agents)
         house = replace(_house(settings, store, seat, lambda _: ()), salon=salon, claim=claim)
         settle()
         yield MediaWorker(create_app(house, Health(ready, text)), stage)

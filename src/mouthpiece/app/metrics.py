@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from mouthpiece.app.agent_stats import AgentStats
 from mouthpiece.live.stage import Stage
 from mouthpiece.live.stats import BOUNDS_MS, Histogram, Stats
 from mouthpiece.render.stats import RenderStats
@@ -40,13 +42,23 @@ class LoopLag:
             self.histogram.add(max(0.0, loop.time() - due))
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What runs in a process and is counted there."""
+
+    stage: Stage | None = None
+    agents: AgentStats | None = None
+    films: RenderStats | None = None
+
+
 class WorkerCollector(Collector):
     """The counts of one process, labelled with its name."""
 
-    def __init__(self, worker: str, stage: Stage | None, lag: LoopLag, films: RenderStats | None = None) -> None:
+    def __init__(self, worker: str, lag: LoopLag, counted: Counted) -> None:
         self._worker = worker
-        self._films = films
-        self._stage = stage
+        self._films = counted.films
+        self._stage = counted.stage
+        self._agents = counted.agents
         self._lag = lag
 
     def collect(self) -> Iterator[Metric]:
@@ -56,6 +68,8 @@ class WorkerCollector(Collector):
             yield self._gauge("sessions", "sessions on stage", self._stage.running())
             yield self._gauge("load", "fraction of one core that sessions use", self._stage.load)
             yield from self._stats(self._stage.stats)
+        if self._agents is not None:
+            yield from self._conversations(self._agents)
         if self._films is not None:
             yield self._gauge("renders", "videos that are being rendered", self._films.running)
             yield self._counter("renders_ended", "render jobs over", self._films.ended, "how")
@@ -77,6 +91,16 @@ class WorkerCollector(Collector):
         yield self._histogram("picture_lateness", "how late pictures leave", stats.picture_lateness)
         yield self._histogram("first_picture", "answer to first picture", stats.first_picture)
 
+    def _conversations(self, agents: AgentStats) -> Iterator[Metric]:
+        yield self._gauge("conversations", "voice conversations that are held", agents.running)
+        yield self._counter("conversations_started", "voice conversations begun", {"": agents.started})
+        yield self._counter("conversation_lines", "what was said in them, by whom", agents.said, "who")
+        yield self._counter("conversation_faults", "providers that failed in them", agents.faults, "stage")
+        waits = self._family("turn", "from the end of the user's speech, by stage", "stage")
+        for stage, counted in agents.turns.items():
+            _fill(waits, [self._worker, stage], counted)
+        yield waits
+
     def _gauge(self, name: str, text: str, value: float) -> Metric:
         family = GaugeMetricFamily(f"mouthpiece_{name}", text, labels=["worker"])
         family.add_metric([self._worker], value)
@@ -90,19 +114,26 @@ class WorkerCollector(Collector):
         return family
 
     def _histogram(self, name: str, text: str, counted: Histogram) -> Metric:
-        family = HistogramMetricFamily(f"mouthpiece_{name}_seconds", text, labels=["worker"])
-        buckets, so_far = [], 0
-        for bound, count in zip((*(f"{ms / 1000:g}" for ms in BOUNDS_MS), "+Inf"), counted.counts, strict=True):
-            so_far += count
-            buckets.append((bound, float(so_far)))
-        family.add_metric([self._worker], buckets, counted.total_ms / 1000)
+        family = self._family(name, text)
+        _fill(family, [self._worker], counted)
         return family
 
+    def _family(self, name: str, text: str, *labels: str) -> HistogramMetricFamily:
+        return HistogramMetricFamily(f"mouthpiece_{name}_seconds", text, labels=["worker", *labels])
 
-def registry(worker: str, stage: Stage | None, lag: LoopLag, films: RenderStats | None = None) -> CollectorRegistry:
+
+def _fill(family: HistogramMetricFamily, labels: Sequence[str], counted: Histogram) -> None:
+    buckets, so_far = [], 0
+    for bound, count in zip((*(f"{ms / 1000:g}" for ms in BOUNDS_MS), "+Inf"), counted.counts, strict=True):
+        so_far += count
+        buckets.append((bound, float(so_far)))
+    family.add_metric(labels, buckets, counted.total_ms / 1000)
+
+
+def registry(worker: str, lag: LoopLag, counted: Counted) -> CollectorRegistry:
     """What one process exposes."""
     made = CollectorRegistry()
-    made.register(WorkerCollector(worker, stage, lag, films))
+    made.register(WorkerCollector(worker, lag, counted))
     if worker == GATEWAY:
         ProcessCollector(registry=made)
         PlatformCollector(registry=made)

@@ -5,12 +5,18 @@ A key never comes from the environment: it is the caller's, from their token, or
 
 from __future__ import annotations
 
+from typing import Final
+
 import aiohttp
+from livekit.agents import APIConnectOptions
 from livekit.agents.types import NOT_GIVEN
 
 from mouthpiece.providers.base import MindChoice, VoiceChoice
 from mouthpiece.providers.kinds import Ears, Mind, Voice
 from mouthpiece.settings import AgentSettings
+
+PATIENCE: Final = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=6.0)
+"""How long a provider may be silent. Twice that is what a user still takes for thinking."""
 
 
 def elevenlabs(choice: VoiceChoice, language: str, http: aiohttp.ClientSession, urls: AgentSettings) -> Voice:
@@ -56,7 +62,9 @@ def openai_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
 
     model = choice.model or "gpt-4o-mini"
     if realtime(choice):
-        return plugin.realtime.RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url)
+        from mouthpiece.providers.openai_realtime import RealtimeModel
+
+        return RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url, conn_options=PATIENCE)
     return plugin.LLM(model=model, api_key=choice.key, base_url=urls.openai_url)
 
 
@@ -68,7 +76,9 @@ def google_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
     model = choice.model or "gemini-2.5-flash"
     options = HttpOptions(base_url=urls.google_url)
     if realtime(choice):
-        return plugin.realtime.RealtimeModel(model=model, api_key=choice.key, http_options=options)
+        return plugin.realtime.RealtimeModel(
+            model=model, api_key=choice.key, http_options=options, conn_options=PATIENCE
+        )
     return plugin.LLM(model=model, api_key=choice.key, http_options=options)
 
 
