@@ -159,6 +159,15 @@ class VoiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """A mouth engine from outside, in live sessions and in videos."""
+
+    name: str | None = None  # as docs/engines.md lists them; None: the mesh engine alone
+    file: Path | None = None  # its network
+    budget_ms: Annotated[float, Between(1)] = 25.0  # it may take for a live picture, on average
+
+
+@dataclass(frozen=True, slots=True)
 class FaceSettings:
     """Faces that people make from their pictures."""
 
@@ -204,6 +213,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
+    engines: EngineSettings = field(default_factory=EngineSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
+from tests.support.films import OPAQUE, first_planes
+from tests.support.networks import wav2lip_file
 from typer.testing import CliRunner, Result
 
 from mouthpiece.cli.main import app
@@ -56,6 +59,56 @@ def test_a_text_is_spoken_and_hls_is_written_beside_its_playlist(tmp_path: Path)
     assert pictures(tmp_path / "hello.m3u8")[0] > 15
 
 
+def test_a_transparent_webm_carries_its_opacity(tmp_path: Path) -> None:
+    done = run("--text", "Hi.", "-o", tmp_path / "it.webm", "--size", "128x128", "--transparent")
+    assert done.exit_code == 0, done.stderr
+    planes = first_planes(tmp_path / "it.webm", OPAQUE)
+    assert len(planes) == 4
+    assert planes[3][:6].max() < 16
+    assert planes[3][60:70, 60:70].min() > 240
+    assert [path.name for path in tmp_path.iterdir()] == ["it.webm"]
+
+
+def test_a_transparent_mp4_is_twice_as_wide(tmp_path: Path) -> None:
+    done = run("--text", "Hi.", "-o", tmp_path / "it.mp4", "--size", "128x128", "--transparent")
+    assert done.exit_code == 0, done.stderr
+    luma = first_planes(tmp_path / "it.mp4")[0]
+    assert luma.shape == (128, 256)
+    assert luma[:6, 140:].max() < 30
+    assert luma[60:70, 188:198].min() > 225
+
+
+def test_pictures_behind_and_before_the_face(tmp_path: Path) -> None:
+    Image.new("RGB", (600, 600), "white").save(tmp_path / "white.jpg")
+    bar = Image.new("RGBA", (512, 512))
+    bar.paste((0, 0, 0, 255), (0, 470, 512, 512))
+    bar.save(tmp_path / "bar.png")
+    around = ("--background", tmp_path / "white.jpg", "--foreground", tmp_path / "bar.png")
+    done = run("--text", "Hi.", "-o", tmp_path / "it.mp4", "--size", "128x128", *around)
+    assert done.exit_code == 0, done.stderr
+    luma = first_planes(tmp_path / "it.mp4")[0]
+    assert luma[:40, :12].min() > 220
+    assert luma[122:].max() < 30
+
+
+def test_an_engine_draws_the_mouth_or_it_is_said_why_not(tmp_path: Path) -> None:
+    (tmp_path / "random.onnx").write_bytes(wav2lip_file())
+    said, mouths = {}, {}
+    for name in ("none", "random"):
+        flags = ("--engine", "wav2lip", "--engine-file", tmp_path / f"{name}.onnx")
+        done = run("--text", "Ah, hello.", "-o", tmp_path / f"{name}.mp4", "--size", "256x256", *flags)
+        assert done.exit_code == 0, done.stderr
+        said[name] = done.stderr.replace("\n", " ")
+        with av.open(str(tmp_path / f"{name}.mp4")) as container:
+            mouths[name] = [f.to_ndarray()[140:190, 100:156].astype(int) for f in container.decode(video=0)]
+    assert "no network file" in said["none"]
+    assert "the mesh engine draws the mouth" in said["none"]
+    assert "engine wav2lip on cpu (licence: that of the network file" in said["random"]
+    changes = [float(np.abs(a - b).mean()) for a, b in zip(mouths["none"], mouths["random"], strict=True)]
+    assert max(changes) > 15, "a random network paints all of the lower face"
+    assert changes[-1] < 2, "at rest the mesh draws the mouth"
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -68,6 +121,8 @@ def test_a_text_is_spoken_and_hls_is_written_beside_its_playlist(tmp_path: Path)
         (("--text", "hi", "--fps", "24"), "--fps 24 is not possible: give 25 or 30"),
         (("--text", "hi", "--voice", "klingon"), "klingon"),
         (("--text", "hi", "-o", "x.avi"), "x.avi is neither .mp4 nor .m3u8"),
+        (("--text", "hi", "--transparent", "--background", __file__), "a transparent video has no background"),
+        (("--text", "hi", "--background", __file__), "test_render.py"),
         (("--text", "hi", "-o", "nowhere/x.mp4"), "nowhere does not exist: make it first"),
         ((__file__,), "is neither WAV, MP3 nor Ogg: convert it first"),
     ],

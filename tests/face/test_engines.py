@@ -17,7 +17,7 @@ from mouthpiece.face.engines import PATIENCE, Budget, EngineRenderer, open_engin
 from mouthpiece.face.inspection import MOUTHS, luma
 from mouthpiece.face.mesh_face import MeshFace
 from mouthpiece.face.wav2lip import SOUND, mel
-from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm
+from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
 
 
 @dataclass
@@ -64,6 +64,15 @@ def painter(file: str) -> MouthEngine:
 QUIET = np.zeros(320, np.int16)
 
 
+def with_engine_of(face: MeshFace, look: Look, engine: MouthEngine, budget: Budget) -> EngineRenderer:
+    return EngineRenderer(face.renderer(look), engine, engine.prepare(face.pack), budget)
+
+
+def speaking(drawer: EngineRenderer, mouth: str, seconds: float, pcm: Pcm) -> Picture:
+    drawer.hear(pcm)
+    return drawer.draw(MOUTHS[mouth], seconds)
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("net") / "random.onnx"
@@ -88,36 +97,37 @@ def test_engines_are_found_by_entry_points() -> None:
 
 def test_an_engine_paints_only_its_region_and_only_speech(mia: MeshFace) -> None:
     look, desk = Look(mia.face_id, seed=4), Desk()
-    with_engine = EngineRenderer(mia, look, Painter(), desk.budget())
+    with_engine = with_engine_of(mia, look, Painter(), desk.budget())
     plain = mia.renderer(look).draw(MOUTHS["aa"], 3.0).data.copy()
-    drawn = with_engine.draw(MOUTHS["aa"], 3.0, QUIET)
+    drawn = speaking(with_engine, "aa", 3.0, QUIET)
     changed = np.argwhere(drawn.data[:512] != plain[:512])
     assert 150 < len(changed) <= 256
     assert (np.ptp(changed, axis=0) < 16).all()
     middle = changed.mean(0).astype(int)
     assert drawn.data[middle[0], middle[1]] == 145  # BT.601 green
     resting = mia.renderer(look).draw(REST, 3.0).data.copy()
-    assert np.array_equal(with_engine.draw(REST, 3.0, QUIET).data, resting)
+    with_engine.hear(QUIET)
+    assert np.array_equal(with_engine.draw(REST, 3.0).data, resting)
     assert np.array_equal(with_engine.draw(MOUTHS["aa"], 3.0).data, plain)  # no sound known: the mesh's mouth
     assert not desk.told
 
 
 def test_a_failing_engine_is_left_out(mia: MeshFace) -> None:
     desk = Desk()
-    drawer = EngineRenderer(mia, Look(mia.face_id), Painter(fails=True), desk.budget())
+    drawer = with_engine_of(mia, Look(mia.face_id), Painter(fails=True), desk.budget())
     plain = mia.renderer(Look(mia.face_id)).draw(MOUTHS["E"], 1.0).data.copy()
     for _ in range(3):
-        assert np.array_equal(drawer.draw(MOUTHS["E"], 1.0, QUIET).data, plain)
+        assert np.array_equal(speaking(drawer, "E", 1.0, QUIET).data, plain)
     assert desk.told == ["engine painter failed (no memory): the mesh engine draws the mouth from here on"]
     assert drawer.engine is None
 
 
 def test_an_engine_beyond_its_budget_is_left_out(mia: MeshFace) -> None:
     desk = Desk(step=0.050)
-    drawer = EngineRenderer(mia, Look(mia.face_id), Painter(), desk.budget())
+    drawer = with_engine_of(mia, Look(mia.face_id), Painter(), desk.budget())
     for k in range(PATIENCE):
         assert drawer.engine is not None
-        drawer.draw(MOUTHS["E"], k / 25, QUIET)
+        speaking(drawer, "E", k / 25, QUIET)
     assert drawer.engine is None
     assert desk.told == [
         "engine painter takes 50 ms a picture where 30 are allowed: the mesh engine draws the mouth from here on"
@@ -128,16 +138,16 @@ def test_wav2lip_runs_and_repaints_the_lower_face(mia: MeshFace, network: Path) 
     engine = open_engine("wav2lip", str(network))
     assert (engine.info.window, engine.info.latency_ms, engine.info.device) == (SOUND, 212, "cpu")
     look, desk = Look(mia.face_id, seed=4), Desk()
-    drawer = EngineRenderer(mia, look, engine, desk.budget())
+    drawer = with_engine_of(mia, look, engine, desk.budget())
     plain = luma(mia.renderer(look).draw(MOUTHS["aa"], 3.0))
-    drawn = luma(drawer.draw(MOUTHS["aa"], 3.0, voice()))
+    drawn = luma(speaking(drawer, "aa", 3.0, voice()))
     assert not desk.told
     changed = np.argwhere(np.abs(drawn - plain) > 3)
     mouth, eyes, chin = (mia.pack.landmarks[i, 1] for i in (13, 468, 152))
     assert len(changed) > 2000
     assert changed[:, 0].min() > eyes + 0.3 * (mouth - eyes)  # eyes and forehead stay the mesh's
     assert changed[:, 0].max() < chin + 20
-    quiet = luma(drawer.draw(MOUTHS["aa"], 3.0, np.zeros(SOUND, np.int16)))
+    quiet = luma(speaking(drawer, "aa", 3.0, np.zeros(SOUND, np.int16)))
     assert np.abs(quiet - drawn).max() > 1  # it listens
 
 

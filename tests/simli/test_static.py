@@ -14,6 +14,8 @@ import av
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
+from tests.support.films import OPAQUE, first_planes
 from tests.support.server import KEY, OTHER_KEY, Server, serving
 
 from mouthpiece.media import SAMPLE_RATE
@@ -137,6 +139,73 @@ def test_a_text_is_spoken(server: Server) -> None:
     for wrong, status in (({"text": "  "}, 400), ({"voice": "klingon"}, 400), ({"rate": 9}, 422), ({"text": ""}, 422)):
         answer = httpx.post(f"{server.url}/static/text", json={**body, **wrong}, headers=HEADERS, timeout=60)
         assert answer.status_code == status, wrong
+
+
+# --- what is around the face -----------------------------------------------------------------------------------------
+def picture(url: str, decoder: str | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The luma of a film's first picture, and below it, if the decoder knows any, its opacity."""
+    planes = first_planes(httpx.get(url, timeout=90).raise_for_status().content, decoder)
+    return np.vstack([planes[0], *planes[3:]])
+
+
+def uploaded(server: Server, kind: str, layer: np.ndarray[Any, np.dtype[np.uint8]], key: str = KEY) -> str:
+    file = io.BytesIO()
+    Image.fromarray(layer).save(file, "PNG")
+    answer = httpx.post(
+        f"{server.url}/assets/{kind}",
+        files={"image": ("it.png", file.getvalue())},
+        headers={"x-simli-api-key": key},
+        timeout=60,
+    )
+    return str(answer.raise_for_status().json()["id"])
+
+
+def test_camera_background_and_foreground_are_those_of_a_session(server: Server) -> None:
+    white = uploaded(server, "backgrounds", np.full((512, 512, 3), 255, np.uint8))
+    bar = np.zeros((512, 512, 4), np.uint8)
+    bar[480:] = (0, 0, 0, 255)
+    front = uploaded(server, "foregrounds", bar)
+    answer = post(server, asked(wav(0.2), background_id=white, foreground_id=front, camera={"zoom": 0.5}))
+    assert "warnings" not in answer.json()
+    assert "webm_url" not in answer.json()
+    seen = picture(answer.json()["mp4_url"])
+    assert seen.shape == (512, 512)
+    assert seen[:470, :100].min() > 225  # the background is seen beside a person who is half as large
+    assert seen[490:].max() < 24
+    assert (seen[150:350, 150:350] < 200).mean() > 0.5
+
+
+def test_what_is_not_theirs_is_dropped_with_a_warning_and_a_turned_head_is_held(server: Server) -> None:
+    theirs = uploaded(server, "backgrounds", np.full((512, 512, 3), 255, np.uint8), OTHER_KEY)
+    answer = post(server, asked(wav(0.2), background_id=theirs, camera={"orbit_y_off": 60, "zoom": 9}))
+    assert answer.status_code == 200
+    said = answer.json()["warnings"]
+    assert [f"background {theirs} is not one of your uploaded backgrounds: dropped" in text for text in said][-1]
+    assert any("orbit_y_off" in text for text in said)
+    assert any("zoom 9.0 is outside" in text for text in said)
+    assert picture(answer.json()["mp4_url"])[:40, :40].max() < 235
+
+
+def test_a_transparent_film_has_its_opacity_beside_its_colours_and_in_a_webm(server: Server) -> None:
+    white = uploaded(server, "backgrounds", np.full((512, 512, 3), 255, np.uint8))
+    answer = post(server, asked(wav(0.5), transparent=True, background_id=white))
+    assert answer.json()["warnings"] == ["background: a transparent picture has none: dropped"]
+    assert answer.json()["webm_url"].startswith(f"{server.url}/static/webm/")
+    wide = picture(answer.json()["mp4_url"])
+    assert wide.shape == (512, 1024)
+    both = picture(answer.json()["webm_url"], OPAQUE)
+    assert both.shape == (1024, 512)
+    beside, inside = (wide[:, 512:].astype(int) - 16) * 255 / 219, both[512:].astype(int)
+    for opacity in (beside, inside):
+        assert opacity[:20].max() < 12
+        assert opacity[220:300, 220:300].min() > 240
+    assert np.abs(beside - inside).mean() < 2
+    head = httpx.head(answer.json()["webm_url"])
+    assert (head.status_code, head.headers["content-type"]) == (200, "video/webm")
+    plain = post(server, asked(wav(0.2))).json()["mp4_url"]
+    assert httpx.get(plain, timeout=90).status_code == 200
+    nothing = httpx.get(plain.replace("/mp4/", "/webm/").replace(".mp4", ".webm"), timeout=90)
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "NOT_FOUND")
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------

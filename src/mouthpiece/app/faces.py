@@ -11,6 +11,7 @@ from mouthpiece.app.assets import Wardrobe
 from mouthpiece.errors import InvalidFace, NotFound, NotReady
 from mouthpiece.face import catalog
 from mouthpiece.face.base import Face, FaceRenderer
+from mouthpiece.face.engines import MouthMaker
 from mouthpiece.face.mesh_face import MeshFace
 from mouthpiece.media import Look
 from mouthpiece.simli.base import FaceEntry
@@ -85,6 +86,8 @@ class FaceLibrary:
         self._wardrobe = wardrobe
         self._own: OrderedDict[str, tuple[tuple[int, float], Face]] = OrderedDict()
         self._loading = asyncio.Lock()
+        self.maker: MouthMaker | None = None
+        """Who redraws the mouths, if not the mesh engine alone."""
 
     def face(self, face_id: str) -> Face:
         """A shipped face, or an own one that was loaded. Raises InvalidFace."""
@@ -110,15 +113,17 @@ class FaceLibrary:
 
     async def prepare(self, look: Look, account: str) -> None:
         """Load what drawing a look needs. Raises InvalidFace, NotReady, NotFound (its pictures)."""
-        await self.load(look.face_id)
+        face = await self.load(look.face_id)
+        if self.maker is not None and isinstance(face, MeshFace):
+            await asyncio.to_thread(self.maker.prepare, face)
         await self._wardrobe.load(look, account)
 
     def renderer(self, face: Face, look: Look) -> FaceRenderer:
         """A renderer of the face with the look's pictures around it, which were loaded."""
+        if not isinstance(face, MeshFace):
+            return face.renderer(look)
         scenery = self._wardrobe.scenery(look)
-        return (
-            face.renderer(look) if scenery is None or not isinstance(face, MeshFace) else face.renderer(look, scenery)
-        )
+        return face.renderer(look, scenery) if self.maker is None else self.maker.renderer(face, look, scenery)
 
     async def _loaded(self, row: FaceRecord) -> Face:
         known, made = self._own.get(row.id), (row.version, row.updated)

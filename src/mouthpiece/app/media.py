@@ -9,6 +9,7 @@ import importlib
 import uuid
 from collections.abc import Coroutine
 
+from mouthpiece.app.engines import open_maker
 from mouthpiece.app.faces import FaceLibrary
 from mouthpiece.app.ledger import StageLedger
 from mouthpiece.cluster.base import WorkerStatus
@@ -31,6 +32,7 @@ async def open_stage(
 ) -> Stage:
     """A stage that ticks, warm: nothing compiles any more when the first session comes. Closed by ``stack``."""
     await asyncio.to_thread(warm)
+    library.maker = await asyncio.to_thread(open_maker, settings.engines)
     if settings.livekit.url:
         await load_livekit()  # its library takes half a second, which no session should pay
     ledger = StageLedger(history, uuid.uuid4().hex, settings.limits)
@@ -53,15 +55,14 @@ def _studio(settings: Settings, ledger: StageLedger, library: FaceLibrary) -> St
     return Studio(
         face=library.face,
         lipsync=open_lipsync,
-        video=lambda codec, look, fps, bitrate: open_video(
-            codec, look.width, look.height, fps, bitrate, media.max_bitrate
-        ),
+        video=lambda codec, look, fps, bitrate: open_video(codec, *look.picture_size, fps, bitrate, media.max_bitrate),
         sound=OpusEncoder,
         answer=lambda offer, listener: p2p.answer(offer, listener, transport, media=media, host=host),
         ledger=ledger,
         prepare=library.prepare,
         renderer=library.renderer,
         join=lambda ticket, listener: _enter(ticket, listener, settings),
+        hears=(0, 0) if library.maker is None else library.maker.info.hears,
     )
 
 

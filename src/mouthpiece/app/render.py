@@ -27,6 +27,16 @@ async def open_desk(settings: Settings, store: Store, stack: contextlib.AsyncExi
         except InvalidFace:
             return await store.faces.pack(await store.faces.get(face_id))
 
-    crew = Crew(Studio(store.jobs, store.blobs, settings.render, pack, folder))
+    crew = Crew(
+        Studio(
+            store.jobs,
+            store.blobs,
+            settings.render,
+            pack,
+            folder,
+            picture=store.assets.picture,
+            engine=settings.engines,
+        )
+    )
     background(stack, crew.run())
     return RenderDesk(store.jobs, store.blobs, settings.render, crew, folder)

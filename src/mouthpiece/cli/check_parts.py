@@ -136,6 +136,22 @@ def faces(settings: Settings) -> Finding:
     return ok("faces", f"{', '.join(face.alias for face in catalog.SHIPPED)}; the default is {settings.media.face}")
 
 
+def engine(settings: Settings) -> Finding:
+    """The mouth engine from outside opens; where it runs, by what right, and how long sound waits for it."""
+    from mouthpiece.face.engines import known, open_engine
+
+    wanted = settings.engines
+    if wanted.name is None:
+        return ok("engine", f"the mesh engine draws every mouth; others that are found: {', '.join(sorted(known()))}")
+    try:
+        info = open_engine(wanted.name, str(wanted.file or "")).info
+    except MouthpieceError as error:
+        remedy = str(error.facts.get("remedy", "check engines.name and engines.file"))
+        return warning("engine", f"{wanted.name} cannot be used, the mesh engine draws every mouth", remedy)
+    found = f"{info.name} on {info.device}; licence: {info.licence}; sound waits {info.latency_ms} ms for it"
+    return ok("engine", f"{found}; at most {wanted.budget_ms:g} ms a picture")
+
+
 def database(settings: Settings) -> Finding:
     """It is reachable, and its tables are those of this version."""
     from mouthpiece.store.db import revisions, sqlite_url

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -16,14 +17,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mouthpiece.cli.console import one_line_errors
-from mouthpiece.errors import BadInput, InvalidAudio, InvalidFace
+from mouthpiece.errors import BadInput, InvalidAudio, InvalidFace, NotConfigured
+from mouthpiece.settings import variable
 
 if TYPE_CHECKING:
+    from mouthpiece.codec.images import Decoded
+    from mouthpiece.codec.mux import Container
+    from mouthpiece.face.engines import MouthMaker
     from mouthpiece.media import Pcm
     from mouthpiece.render.base import Order
+    from mouthpiece.render.film import Props
 
 LONGEST_S: Final = 6 * 3600.0
-_HLS: Final = ".m3u8"
+_HLS, _WEBM = ".m3u8", ".webm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,28 @@ class Wanted:
     size: tuple[int, int]
     fps: int
     start_frame: int
+    transparent: bool = False
+    background: Path | None = None
+    foreground: Path | None = None
+    engine: str | None = None
+    engine_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What is shot, and who is told how far it is."""
+
+    order: Order
+    sound: Pcm
+    props: Props
+    report: Callable[[float], None]
 
 
 def render(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     audio: Annotated[Path | None, typer.Argument(help="A WAV, MP3 or Ogg file.", exists=True, dir_okay=False)] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="File to write: .mp4, or .m3u8 with segments.")] = Path(
-        "out.mp4"
-    ),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to write: .mp4, .webm, or .m3u8 with segments.")
+    ] = Path("out.mp4"),
     face: Annotated[str, typer.Option(help="Id or name of a face.")] = "mia",
     emotion: Annotated[str, typer.Option(help="The face's mood.")] = "natural",
     text: Annotated[str, typer.Option(help="What is said in the sound; without a sound, what to say.")] = "",
@@ -55,12 +76,29 @@ def render(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     size: Annotated[str, typer.Option(help="Width x height in pixels, both even.")] = "512x512",
     fps: Annotated[int, typer.Option(help="Pictures a second, 25 or 30.")] = 25,
     start_frame: Annotated[int, typer.Option("--start-frame", min=0, help="The first idle picture.")] = 0,
+    transparent: Annotated[
+        bool, typer.Option("--transparent", help="Nothing behind the face: alpha in WebM, else beside the colours.")
+    ] = False,
+    background: Annotated[
+        Path | None, typer.Option(help="A picture behind the face.", exists=True, dir_okay=False)
+    ] = None,
+    foreground: Annotated[
+        Path | None, typer.Option(help="A picture with alpha before it.", exists=True, dir_okay=False)
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Mouth engine from outside.", envvar=variable("engines.name"))
+    ] = None,
+    engine_file: Annotated[
+        Path | None, typer.Option("--engine-file", help="Its network file.", envvar=variable("engines.file"))
+    ] = None,
 ) -> None:
     """Render a talking video of a sound, a text, or both."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # before numpy loads
     with one_line_errors():
-        _render(Wanted(audio, out, text.strip(), voice, face, emotion, _size(size), _fps(fps), start_frame))
+        wanted = Wanted(audio, out, text.strip(), voice, face, emotion, _size(size), _fps(fps), start_frame)
+        more = {"background": background, "foreground": foreground, "engine": engine, "engine_file": engine_file}
+        _render(replace(wanted, transparent=transparent, **more))  # type: ignore[arg-type]
 
 
 def _size(given: str) -> tuple[int, int]:
@@ -80,21 +118,25 @@ def _fps(given: int) -> int:
 def _render(wanted: Wanted) -> None:
     if wanted.audio is None and not wanted.text:
         raise BadInput(reason="there is nothing to render: name a sound file, or give --text")
-    if wanted.out.suffix.lower() not in (".mp4", _HLS):
-        raise BadInput(reason=f"{wanted.out.name} is neither .mp4 nor .m3u8: name the output one or the other")
+    if wanted.out.suffix.lower() not in (".mp4", _HLS, _WEBM):
+        raise BadInput(reason=f"{wanted.out.name} is neither .mp4 nor .m3u8 nor .webm: name the output one of these")
     if not wanted.out.absolute().parent.is_dir():
         raise BadInput(reason=f"the folder {wanted.out.absolute().parent} does not exist: make it first")
     from mouthpiece.media import Look
     from mouthpiece.render.base import Order
 
-    look = Look(wanted.face, wanted.emotion, *wanted.size, start_frame=wanted.start_frame)
+    look = Look(
+        wanted.face, wanted.emotion, *wanted.size, start_frame=wanted.start_frame, transparent=wanted.transparent
+    )
     console = Console(stderr=True, highlight=False)
     with console.status("listening" if wanted.audio else "speaking"):
         order, sound = asyncio.run(_sound(wanted, Order("", look, wanted.fps)))
+    props = asyncio.run(_props(wanted, console.print))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("rendering", total=1.0)
-        pictures = _film(wanted, order, sound, lambda done: progress.update(bar, completed=done))
+        film = Film(order, sound, props, lambda done: progress.update(bar, completed=done))
+        pictures = _film(wanted, film)
     console.print(f"{wanted.out}: {pictures / wanted.fps:.1f} s, {pictures} pictures")
 
 
@@ -125,7 +167,47 @@ async def _sound(wanted: Wanted, order: Order) -> tuple[Order, Pcm]:
     return order, pcm
 
 
-def _film(wanted: Wanted, order: Order, sound: Pcm, report: Callable[[float], None]) -> int:
+async def _props(wanted: Wanted, say: Callable[[str], None]) -> Props:
+    """What is around the face, and who redraws its mouth. Raises BadInput, InvalidPortrait."""
+    import numpy as np
+
+    from mouthpiece.face.scenery import Scenery
+    from mouthpiece.render.film import Props
+
+    if wanted.transparent and wanted.background is not None:
+        raise BadInput(reason="a transparent video has no background: leave --background or --transparent away")
+    behind = None if wanted.background is None else (await _picture(wanted.background)).rgb
+    front = None
+    if wanted.foreground is not None:
+        picture = await _picture(wanted.foreground)
+        if picture.alpha is None:
+            raise BadInput(reason=f"{wanted.foreground.name} covers everything: save it as PNG or WebP with alpha")
+        front = np.dstack([picture.rgb, picture.alpha])
+    return Props(Scenery(behind, front), _maker(wanted, say))
+
+
+async def _picture(path: Path) -> Decoded:
+    from mouthpiece.codec.images import ImageDecoder
+
+    return await ImageDecoder().decode(await asyncio.to_thread(path.read_bytes))
+
+
+def _maker(wanted: Wanted, say: Callable[[str], None]) -> MouthMaker | None:
+    """The engine, for as long as it likes; none where it cannot be had, which is said."""
+    from mouthpiece.face.engines import Budget, MouthMaker, open_engine
+
+    if wanted.engine is None:
+        return None
+    try:
+        engine = open_engine(wanted.engine, str(wanted.engine_file or ""))
+    except NotConfigured as fault:
+        say(f"{fault}; the mesh engine draws the mouth")
+        return None
+    say(f"engine {engine.info.name} on {engine.info.device} (licence: {engine.info.licence})")
+    return MouthMaker(engine, Budget(float("inf"), time.perf_counter, say))
+
+
+def _film(wanted: Wanted, film: Film) -> int:
     from mouthpiece.face import catalog
     from mouthpiece.render.film import shoot
 
@@ -134,13 +216,15 @@ def _film(wanted: Wanted, order: Order, sound: Pcm, report: Callable[[float], No
     except InvalidFace:
         names = ", ".join(face.alias for face in catalog.SHIPPED)
         raise BadInput(reason=f"no face {wanted.face}: give one of {names}") from None
-    if wanted.out.suffix.lower() == _HLS:
+    kind = wanted.out.suffix.lower()
+    if kind == _HLS:
         with _writing(wanted.out):
-            return shoot(order, sound, face, [("hls", wanted.out)], report)
+            return shoot(film.order, film.sound, face, [("hls", wanted.out)], film.report, film.props)
     half = wanted.out.with_name(f".{wanted.out.name}.part")
     try:
         with _writing(wanted.out):
-            pictures = shoot(order, sound, face, [("mp4", half)], report)
+            container: Container = "webm" if kind == _WEBM else "mp4"
+            pictures = shoot(film.order, film.sound, face, [(container, half)], film.report, film.props)
             half.replace(wanted.out)
         return pictures
     finally:

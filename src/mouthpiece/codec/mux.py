@@ -20,7 +20,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from mouthpiece.media import SAMPLE_RATE, Pcm, Picture
 
-Container = Literal["mp4", "hls"]
+Container = Literal["mp4", "hls", "webm"]
 AnyPacket: TypeAlias = "Packet[Stream]"
 
 SEGMENT_S: Final = 4
@@ -48,7 +48,7 @@ _HLS: Final = {
 }
 _TIME_BASE: Final = Fraction(1, SAMPLE_RATE)
 _FRAME: Final = 1024  # samples of an AAC frame
-PLAYLIST, MOVIE = "output.m3u8", "output.mp4"
+PLAYLIST, MOVIE, WEBM = "output.m3u8", "output.mp4", "output.webm"
 """Names of a job's files. Segments stand beside their playlist: ``output00000.ts`` and so on."""
 
 

@@ -32,6 +32,14 @@ class Aimed(Protocol):
         """Look through another camera from the next picture on."""
 
 
+@runtime_checkable
+class Hearing(Protocol):
+    """A renderer that draws the next picture by what is heard with it."""
+
+    def hear(self, pcm: Pcm) -> None:
+        """The sound around the next picture's moment, as long as its engine asks for."""
+
+
 class Face(Protocol):
     """An immutable loaded face, shared by every session that shows it."""
 
@@ -69,6 +77,11 @@ class EngineInfo:
     latency_ms: int
     device: str
     licence: str
+
+    @property
+    def hears(self) -> tuple[int, int]:
+        """Samples before and after the picture's moment."""
+        return self.before, self.window - self.before
 
 
 @dataclass(frozen=True, slots=True)

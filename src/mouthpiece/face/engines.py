@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, cast
+from typing import Final, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mouthpiece.errors import NotConfigured
-from mouthpiece.face.base import BasePicture, MouthEngine, Patch
+from mouthpiece.face.base import BasePicture, FaceRenderer, MouthEngine, Patch
+from mouthpiece.face.camera import Camera
 from mouthpiece.face.mesh_face import MeshFace, MeshRenderer
+from mouthpiece.face.scenery import Scenery
 from mouthpiece.media import REST, Look, MouthPose, Pcm, Picture
 
 GROUP: Final = "mouthpiece.engines"
@@ -21,6 +24,9 @@ GROUP: Final = "mouthpiece.engines"
 BUILT_IN: Final = {"wav2lip": "mouthpiece.face.wav2lip:open_engine"}
 PATIENCE: Final = 8
 """Pictures over which a budget is judged: one slow picture is the machine's, eight are the engine's."""
+
+PAUSE_S: Final = 60.0
+"""Seconds for which nobody new tries an engine that was left out."""
 
 Opener = Callable[[str], MouthEngine]
 Clock = Callable[[], float]
@@ -43,11 +49,15 @@ def open_engine(name: str, file: str, found: Iterable[EntryPoint] | None = None)
         raise NotConfigured(what=f"engine {name}", remedy=f"there are {', '.join(sorted(points))}")
     module, _, attribute = points[name].value.partition(":")
     try:
-        opener = cast(Opener, getattr(import_module(module), attribute))
+        return cast(Opener, getattr(import_module(module), attribute))(file)
+    except NotConfigured:
+        raise
     except ImportError as error:
         remedy = f"install what it needs ({error.name}): pip install 'mouthpiece[engines]'"
         raise NotConfigured(what=f"engine {name}", remedy=remedy) from error
-    return opener(file)
+    except Exception as error:  # a stranger's code may raise anything
+        remedy = f"it does not open ({type(error).__name__}: {error}): ask its makers"
+        raise NotConfigured(what=f"engine {name}", remedy=remedy) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +76,60 @@ class EngineRenderer:
     goes on without it and somebody is told once.
     """
 
-    def __init__(self, face: MeshFace, look: Look, engine: MouthEngine, budget: Budget) -> None:
-        self._mesh: MeshRenderer = face.renderer(look)
+    def __init__(self, mesh: MeshRenderer, engine: MouthEngine, state: object, budget: Budget) -> None:
+        """``state``: what the engine prepared of the face that ``mesh`` draws."""
+        self._mesh = mesh
         self._engine: MouthEngine | None = engine
         self._budget = budget
-        self._state: Any = engine.prepare(face.pack)
+        self._state = state
         self._spent: list[float] = []
+        self._pose = REST
+        self._heard: Pcm | None = None
+        self._out: NDArray[np.uint8] | None = None
+        mesh.retouch = self._retouched
 
     @property
     def engine(self) -> MouthEngine | None:
         """The engine, None once it was left out."""
         return self._engine
 
-    def draw(self, pose: MouthPose = REST, seconds: float = 0.0, pcm: Pcm | None = None) -> Picture:
-        """As the mesh draws, with the engine's mouth where there is sound: ``pcm`` is ``info.window`` samples."""
-        picture = self._mesh.draw(pose, seconds)
-        if self._engine is None or pcm is None or pose == REST:
-            return picture
-        return self._redrawn(self._engine, picture, pose, pcm)
+    def aim(self, camera: Camera) -> None:
+        """Look through another camera from the next picture on."""
+        self._mesh.aim(camera)
 
-    def _redrawn(self, engine: MouthEngine, picture: Picture, pose: MouthPose, pcm: Pcm) -> Picture:
+    def hear(self, pcm: Pcm) -> None:
+        """The sound of the next picture: ``info.window`` samples. Without it the mesh draws the mouth."""
+        self._heard = pcm
+
+    def draw(self, pose: MouthPose = REST, seconds: float = 0.0) -> Picture:
+        """As the mesh draws, with the engine's mouth where there is sound."""
+        self._pose = pose
+        try:
+            return self._mesh.draw(pose, seconds)
+        finally:
+            self._heard = None
+
+    def _retouched(self, picture: Picture) -> Picture:
+        if self._engine is None or self._heard is None or self._pose == REST:
+            return picture
         base = BasePicture(picture, *self._mesh.outlines())
         began = self._budget.clock()
         try:
-            patch = engine.step(self._state, pose, pcm, base)
-        except Exception as error:  # whatever a stranger's engine throws, the session goes on
+            patch = self._engine.step(self._state, self._pose, self._heard, base)
+            retouched = self._copy(picture)
+            lay(patch, retouched)
+        except Exception as error:  # whatever a stranger's engine throws or gives, the session goes on
             self._leave_out(f"failed ({error})")
             return picture
         self._judge(self._budget.clock() - began)
-        lay(patch, picture)
-        return picture
+        return retouched
+
+    def _copy(self, picture: Picture) -> Picture:
+        """The mesh draws again only where the person can be; a patch must not stay beyond that."""
+        if self._out is None:
+            self._out = np.empty_like(picture.data)
+        np.copyto(self._out, picture.data)
+        return Picture(self._out)
 
     def _judge(self, spent: float) -> None:
         self._spent = [*self._spent[-(PATIENCE - 1) :], spent]
@@ -107,6 +141,40 @@ class EngineRenderer:
         name = self._engine.info.name if self._engine else ""
         self._engine = None
         self._budget.tell(f"engine {name} {why}: the mesh engine draws the mouth from here on")
+
+
+class MouthMaker:
+    """An opened engine of one process and what it keeps of each face: makes renderers whose mouths it redraws.
+
+    A renderer that left it out tells the others: for ``PAUSE_S`` the mesh draws alone for everybody who begins then.
+    """
+
+    def __init__(self, engine: MouthEngine, budget: Budget) -> None:
+        self.info = engine.info
+        self._engine = engine
+        self._budget = Budget(budget.seconds, budget.clock, self._left_out)
+        self._tell = budget.tell
+        self._states: WeakKeyDictionary[MeshFace, object] = WeakKeyDictionary()
+        self._paused_until = float("-inf")
+
+    def prepare(self, face: MeshFace) -> None:
+        """Let the engine see a face before its first picture. It may take its time."""
+        if face not in self._states:
+            try:
+                self._states[face] = self._engine.prepare(face.pack)
+            except Exception as error:  # as in step
+                self._left_out(f"engine {self.info.name} cannot use face {face.name} ({error}): the mesh engine does")
+
+    def renderer(self, face: MeshFace, look: Look, scenery: Scenery | None = None) -> FaceRenderer:
+        """A renderer of the face; with the engine if it has seen the face and is not paused."""
+        mesh = face.renderer(look, scenery)
+        if face not in self._states or self._budget.clock() < self._paused_until:
+            return mesh
+        return EngineRenderer(mesh, self._engine, self._states[face], self._budget)
+
+    def _left_out(self, why: str) -> None:
+        self._paused_until = self._budget.clock() + PAUSE_S
+        self._tell(why)
 
 
 def lay(patch: Patch, picture: Picture) -> None:

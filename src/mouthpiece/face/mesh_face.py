@@ -13,7 +13,7 @@ from mouthpiece.face.idle import VOR, Life, life, moves_fast
 from mouthpiece.face.moods import Mood, mood
 from mouthpiece.face.pack import Pack, read
 from mouthpiece.face.rig import POSE, POSE_SIZE, Canvas, Floats, Scratch
-from mouthpiece.face.scenery import Overlay, Scenery, backdrop
+from mouthpiece.face.scenery import EMPTY, Overlay, Scenery, backdrop
 from mouthpiece.face.stage import STRAIGHT, Stage, set_stage
 from mouthpiece.face.transparent import Matting, nobody
 from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
@@ -96,7 +96,7 @@ class MeshRenderer:
         self._mood = mood(look.emotion)
         self._rest = _resting(self._mood)
         self._state = self._rest.copy()
-        self._canvas, self._finish = _dressed(stage, look, scenery or Scenery())
+        self._canvas, self._finish = _dressed(stage, look, scenery or EMPTY)
         self.retouch: Finish | None = None
         """What is done to each picture of the face before anything is laid over it."""
         self._turn = (0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ class Scenery:
 
     background: Bytes | None = None
     foreground: Bytes | None = None
+
+
+EMPTY: Final = Scenery()
 
 
 def scenery_of(background: bytes | None, foreground: bytes | None) -> Scenery:

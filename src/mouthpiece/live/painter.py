@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mouthpiece.codec.base import VideoEncoder
-from mouthpiece.face.base import Aimed, FaceRenderer
+from mouthpiece.face.base import Aimed, FaceRenderer, Hearing
 from mouthpiece.face.camera import Camera
 from mouthpiece.live.stats import Stats
-from mouthpiece.media import EncodedPicture, MouthPose
+from mouthpiece.media import EncodedPicture, MouthPose, Pcm
 
 TOO_LATE_S: Final = 0.040
 
@@ -34,6 +34,7 @@ class Stroke:
     due: float
     key: bool = False
     camera: Camera | None = None  # None: as the look says, or as it was
+    sound: Pcm | None = None  # what is heard around it, for engines that listen
 
 
 class Canvas:
@@ -61,6 +62,8 @@ class Canvas:
             self._renderer = self._make_renderer()
         if stroke.camera is not None and isinstance(self._renderer, Aimed):
             self._renderer.aim(stroke.camera)
+        if stroke.sound is not None and isinstance(self._renderer, Hearing):
+            self._renderer.hear(stroke.sound)
         picture = self._renderer.draw(stroke.pose, stroke.seconds)
         drawn = time.thread_time()
         packet = self._tuned_encoder().encode(picture, stroke.sample, key=stroke.key)

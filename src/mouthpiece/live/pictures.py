@@ -189,7 +189,7 @@ class Pictures:
 
     def _paint(self, frame: Frame, due: float) -> None:
         seconds = ((self._start - self._share.origin) * TICK + frame.sample) / SAMPLE_RATE
-        stroke = Stroke(frame.pose, seconds, frame.sample, due, self._key, self._camera)
+        stroke = Stroke(frame.pose, seconds, frame.sample, due, self._key, self._camera, frame.sound)
         self._key = False
         self._easel.paint(self._canvas, stroke, lambda painted: self._painted(painted, stroke))
 

@@ -239,6 +239,7 @@ class Stage:
             max_length=round((spec.max_length_s - spec.used_s) * SAMPLE_RATE),
             max_idle=round(spec.max_idle_s * SAMPLE_RATE),
             backlog=round(self._limits.backlog_s * SAMPLE_RATE),
+            hears=self._studio.hears,
         )
 
     def _pictures(self, session: Session, codec: VideoCodec) -> Pictures:

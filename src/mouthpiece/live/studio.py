@@ -83,3 +83,4 @@ class Studio:
     prepare: Prepare = _nothing
     renderer: Callable[[Face, Look], FaceRenderer] = _plain
     join: Join = no_rooms
+    hears: tuple[int, int] = (0, 0)  # samples before and after a picture that its renderer listens to

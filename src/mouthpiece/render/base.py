@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, WEBM
 from mouthpiece.media import Look
 from mouthpiece.providers.espeak import Speech
 
@@ -67,4 +67,4 @@ def is_destination(text: str) -> bool:
 
 def is_file(text: str) -> bool:
     """Whether viewers may ask for a file of this name."""
-    return text in (MOVIE, PLAYLIST) or _SEGMENT.fullmatch(text) is not None
+    return text in (MOVIE, PLAYLIST, WEBM) or _SEGMENT.fullmatch(text) is not None

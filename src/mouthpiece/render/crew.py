@@ -14,16 +14,16 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from mouthpiece.errors import MouthpieceError, Unavailable
-from mouthpiece.render.base import FOLDER, SOUND, blob
+from mouthpiece.errors import MouthpieceError, NotFound, Unavailable
+from mouthpiece.render.base import FOLDER, SOUND, blob, order_of
 from mouthpiece.render.publish import Publisher
 from mouthpiece.render.renderer import Died, Renderer
 from mouthpiece.render.stats import RenderStats
-from mouthpiece.settings import RenderSettings
+from mouthpiece.settings import EngineSettings, RenderSettings
 from mouthpiece.store.base import Blobs
 from mouthpiece.store.jobs import Job, Jobs
 
@@ -40,10 +40,15 @@ LOOK_FOR_ORPHANS_S: Final = 3600.0
 COMMAND: Final = (sys.executable, "-m", "mouthpiece.render.child")
 
 
+async def _no_picture(_: str) -> bytes:
+    raise NotFound(what="picture")
+
+
 @dataclass(frozen=True, slots=True)
 class Studio:
     """What the crew works with. ``pack``: a face's pack file by id; raises InvalidFace. ``folder``: for work in hand.
 
+    ``picture``: the file of a background or foreground by id; raises NotFound. ``engine``: who redraws the mouths.
     ``clock`` gives unix seconds.
     """
 
@@ -54,6 +59,8 @@ class Studio:
     folder: Path
     command: Sequence[str] = COMMAND
     clock: Callable[[], float] = time.time
+    picture: Callable[[str], Awaitable[bytes]] = _no_picture
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 class Lease:
@@ -198,7 +205,31 @@ class Crew:
             async for piece in self.studio.blobs.stream(blob(job.id, SOUND)):
                 await asyncio.to_thread(file.write, piece)
         await asyncio.to_thread(face.write_bytes, await self.studio.pack(job.face_id))
-        return {"request": job.request, "sound": str(sound), "face": str(face), "folder": str(folder)}
+        engine = self.studio.engine
+        return {
+            "request": job.request,
+            "sound": str(sound),
+            "face": str(face),
+            "folder": str(folder),
+            "background": await self._picture(job, folder, "background"),
+            "foreground": await self._picture(job, folder, "foreground"),
+            "engine": {"name": engine.name, "file": None if engine.file is None else str(engine.file)},
+        }
+
+    async def _picture(self, job: Job, folder: Path, layer: str) -> str | None:
+        """The file of a layer that the order names; one that was deleted since is left out."""
+        look = order_of(job.account, job.request).look
+        asset_id = look.background if layer == "background" else look.foreground
+        if not asset_id:
+            return None
+        try:
+            data = await self.studio.picture(asset_id)
+        except NotFound:
+            log.warning("%s %s is gone: left out", layer, asset_id, extra={"job": job.id})
+            return None
+        path = folder / layer
+        await asyncio.to_thread(path.write_bytes, data)
+        return str(path)
 
     # --- clearing away ----------------------------------------------------------------------------------------------
     async def _sweep(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from mouthpiece.codec.decode import AudioSource, DecodeLimits, Decoder
-from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, WEBM
 from mouthpiece.errors import BadInput, NotFound, NotReady, QueueFull, RenderFailed, StorageFull, Unavailable
 from mouthpiece.media import SAMPLE_RATE
 from mouthpiece.providers.espeak import Speech
@@ -39,7 +39,7 @@ LOOK_EVERY_S: Final = 0.25
 """Between looks for a file that is being made."""
 
 _EVERYTHING: Final = Asked()
-_TYPES: Final = {".m3u8": "application/x-mpegURL", ".ts": "video/MP2T", ".mp4": "video/mp4"}
+_TYPES: Final = {".m3u8": "application/x-mpegURL", ".ts": "video/MP2T", ".mp4": "video/mp4", ".webm": "video/webm"}
 
 
 class Renderers(Protocol):
@@ -133,7 +133,7 @@ class RenderDesk:
         if not (is_destination(destination) and is_file(file)):
             raise NotFound(what="video")
         name = blob(destination, file)
-        size = await self._size(name) if file not in (MOVIE, PLAYLIST) else await self._wait(destination, name)
+        size = await self._size(name) if file not in (MOVIE, PLAYLIST, WEBM) else await self._wait(destination, name)
         etag = f'"{destination[:8]}-{size}"'
         part = part_of(size, asked, etag)
         headers = part.headers() | {"content-type": _TYPES[Path(file).suffix], "etag": etag}

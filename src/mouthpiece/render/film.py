@@ -15,7 +15,11 @@ from typing import Final, Protocol
 import numpy as np
 
 from mouthpiece.codec.mux import Container, Format, Recorder
-from mouthpiece.face.base import Face, FaceRenderer
+from mouthpiece.codec.webm import WebmRecorder
+from mouthpiece.face.base import FaceRenderer, Hearing
+from mouthpiece.face.engines import MouthMaker
+from mouthpiece.face.mesh_face import MeshFace
+from mouthpiece.face.scenery import EMPTY, Scenery
 from mouthpiece.lipsync.articulation import Word, words_of
 from mouthpiece.lipsync.base import Weights
 from mouthpiece.lipsync.listen import AudioLipSync
@@ -39,21 +43,76 @@ LONGEST_TAIL: Final = 2 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is filmed beside the sound. ``script``: what is said, where it is known."""
+    """What is filmed beside the sound. ``script``: what is said, where it is known; ``hears``: as ``EngineConfig``."""
 
     look: Look
     fps: int = 25
     script: Script = UNKNOWN
+    hears: tuple[int, int] = (0, 0)
+
+
+class Cast(Protocol):
+    """Who is filmed: a face, or a face with an engine or pictures of its own."""
+
+    def renderer(self, look: Look) -> FaceRenderer:
+        """See ``face.base.Face``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Props:
+    """What a film has beside its face: pictures around it, and who redraws its mouth."""
+
+    scenery: Scenery = EMPTY
+    maker: MouthMaker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Dressed:
+    """A ``Cast``."""
+
+    face: MeshFace
+    props: Props
+
+    def renderer(self, look: Look) -> FaceRenderer:
+        if self.props.maker is None:
+            return self.face.renderer(look, self.props.scenery)
+        self.props.maker.prepare(self.face)
+        return self.props.maker.renderer(self.face, look, self.props.scenery)
 
 
 class Recording(Protocol):
-    """Where pictures and sound go: ``codec.mux.Recorder``."""
+    """Where pictures and sound go: ``codec.mux.Recorder``, ``codec.webm.WebmRecorder``."""
 
     def picture(self, picture: Picture, sample: int) -> None:
         """The next picture, at media time ``sample``; its data is reused afterwards."""
 
     def sound(self, pcm: Pcm) -> None:
         """The next samples."""
+
+
+class _Files(Recording, Protocol):
+    def close(self) -> None:
+        """There is no more."""
+
+
+class _Both:
+    """Two recordings of the same."""
+
+    def __init__(self, recordings: Sequence[_Files]) -> None:
+        self._recordings = recordings
+
+    def picture(self, picture: Picture, sample: int) -> None:
+        for each in self._recordings:
+            each.picture(picture, sample)
+
+    def sound(self, pcm: Pcm) -> None:
+        for each in self._recordings:
+            each.sound(pcm)
+
+    def close(self) -> None:
+        for each in self._recordings:
+            each.close()
 
 
 class Rehearsed:
@@ -112,6 +171,8 @@ class _Easel:
         self._samples: list[int] = []
 
     def draw(self, frame: Frame) -> None:
+        if frame.sound is not None and isinstance(self._renderer, Hearing):
+            self._renderer.hear(frame.sound)
         drawn = self._renderer.draw(frame.pose, frame.sample / SAMPLE_RATE)
         if len(self._samples) == len(self._sheets):
             self._sheets.append(Picture(drawn.data.copy()))
@@ -132,7 +193,7 @@ def _pieces(sound: Pcm) -> Iterator[Pcm]:
         yield np.zeros(PIECE, np.int16)
 
 
-def film(sound: Pcm, scene: Scene, face: Face, recording: Recording, report: Callable[[float], None]) -> int:
+def film(sound: Pcm, scene: Scene, face: Cast, recording: Recording, report: Callable[[float], None]) -> int:
     """Record all of ``sound`` and the moment until the mouth is shut; returns the number of pictures.
 
     ``report`` is told now and then how much is done, 0..1.
@@ -162,19 +223,31 @@ def film(sound: Pcm, scene: Scene, face: Face, recording: Recording, report: Cal
 def shoot(
     order: Order,
     sound: Pcm,
-    face: Face,
+    face: MeshFace,
     files: Sequence[tuple[Container, Path]],
     report: Callable[[float], None],
+    props: Props = Props(),
 ) -> int:
     """Render what is ordered into files; returns the number of pictures.
 
     Raises InvalidEmotion, and OSError when a file cannot be written.
     """
-    look = order.look
-    recorder = Recorder(Format(look.width, look.height, order.fps), files)
-    pictures = film(sound, Scene(look, order.fps, _script(order, sound)), face, recorder, report)
-    recorder.close()
+    recording = _recording(order, files)
+    hears = (0, 0) if props.maker is None else props.maker.info.hears
+    scene = Scene(order.look, order.fps, _script(order, sound), hears)
+    pictures = film(sound, scene, _Dressed(face, props), recording, report)
+    recording.close()
     return pictures
+
+
+def _recording(order: Order, files: Sequence[tuple[Container, Path]]) -> _Files:
+    form = Format(*order.look.picture_size, order.fps)
+    webms = [path for kind, path in files if kind == "webm"]
+    others = [(kind, path) for kind, path in files if kind != "webm"]
+    recordings: list[_Files] = [WebmRecorder(form, path, transparent=order.look.transparent) for path in webms]
+    if others:
+        recordings.append(Recorder(form, others))
+    return recordings[0] if len(recordings) == 1 else _Both(recordings)
 
 
 def _script(order: Order, sound: Pcm) -> Script:
@@ -185,5 +258,5 @@ def _script(order: Order, sound: Pcm) -> Script:
 
 def _engine(sound: Pcm, scene: Scene) -> Engine:
     whole = len(sound) + LONGEST_TAIL
-    rules = EngineConfig(scene.look, scene.fps, max_length=whole, max_idle=whole, backlog=2 * PIECE)
+    rules = EngineConfig(scene.look, scene.fps, max_length=whole, max_idle=whole, backlog=2 * PIECE, hears=scene.hears)
     return Engine(rules, Rehearsed(sound, scene.script))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, WEBM
 from mouthpiece.errors import NotFound
 from mouthpiece.render.base import blob
 from mouthpiece.store.base import PIECE, Blobs
@@ -47,8 +47,10 @@ class Publisher:
             await self._blobs.put(self._name(PLAYLIST), _from_start(text).encode())
 
     async def finish(self) -> None:
-        """Publish the rest, and the MP4."""
+        """Publish the rest, the MP4, and the WebM if one was made."""
         await self._put(MOVIE)
+        if await asyncio.to_thread((self._folder / WEBM).exists):
+            await self._put(WEBM)
         await self.update()
 
     async def _put(self, file: str) -> None:

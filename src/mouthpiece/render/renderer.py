@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 from mouthpiece.errors import RenderFailed
+
+log = logging.getLogger(__name__)
 
 STALL_S: Final = 60.0
 """A child that reports nothing for so long is ended. The first report comes after some seconds of compiling."""
@@ -47,6 +50,9 @@ class Renderer:
             child.stdin.write(json.dumps(task).encode() + b"\n")
             while not over:
                 said = await _said(child)
+                if "note" in said:
+                    log.warning("%s", said["note"])
+                    continue
                 over = "error" in said or "pictures" in said
                 if "error" in said:
                     raise RenderFailed(reason=said["error"])

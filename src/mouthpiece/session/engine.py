@@ -49,6 +49,8 @@ class EngineConfig:
     """A session's rules; times in samples.
 
     ``handle_silence``: the face lives on while nothing is queued; otherwise the video holds.
+    ``hears``: samples before and after each picture's moment that its frame brings. What comes after must be known
+    when the picture is due, so sound and picture wait for it together.
     """
 
     look: Look
@@ -57,6 +59,7 @@ class EngineConfig:
     max_length: int = 3600 * SAMPLE_RATE
     max_idle: int = 300 * SAMPLE_RATE
     backlog: int = 300 * SAMPLE_RATE
+    hears: tuple[int, int] = (0, 0)
 
 
 class Engine:
@@ -73,7 +76,10 @@ class Engine:
         self._real = 0  # samples at the head of the line that came from the client; the rest is padding
         self._padded = DOZE_AFTER  # zeros heard by the lip-sync engine since the last real sample
         self._heard: list[tuple[int, Pcm, Cue]] = []  # entered the line since the last picture
-        self._flow = _Flow(TICK + lipsync.lookahead)
+        before, after = config.hears
+        self._flow = _Flow(TICK + max(lipsync.lookahead, after))
+        self._past: Pcm = np.zeros(before, np.int16)  # what was played last, for those who hear
+        self._tick: Pcm = _ZEROS  # what is played now
         self._played = False  # between the two halves of a tick
         self._real_now = 0  # samples of the tick being played that came from the client
         self.tell_visemes = False
@@ -181,6 +187,7 @@ class Engine:
         if self._ended is None and self._now + TICK <= now:
             self._fill()
             pcm, self._real_now = self._play()
+            self._tick = pcm
             out += self._segments.play(self._real_now)
             out.append(Sound(self._now, pcm, silent=pcm is _ZEROS or not pcm.any()))
             self._listen(pcm)
@@ -196,6 +203,8 @@ class Engine:
             if self._picture_due():
                 self._hear()
                 self._picture(out, flowing=self._real_now > 0)
+            if len(self._past):
+                self._past = np.concatenate((self._past, self._tick))[TICK:]
             self._now += TICK
             self._judge()
         return out + self._drain()
@@ -267,8 +276,15 @@ class Engine:
             resting = pose == REST
             hold = resting and not (flowing or config.handle_silence or self._frames == 0)
             told = self._mouth.visemes if self.tell_visemes else None
-            out.append(Frame(self._frames, sample, pose, config.look, hold=hold, resting=resting, visemes=told))
+            sound = self._around(sample) if any(config.hears) and not resting else None
+            out.append(Frame(self._frames, sample, pose, config.look, hold, resting, told, sound))
             self._frames += 1
+
+    def _around(self, sample: int) -> Pcm:
+        """The sound around a sample of this tick. What was asked to be heard beyond the line is silence."""
+        known = np.concatenate((self._past, self._tick, self._line))[sample - self._now :]
+        heard = known[: sum(self._config.hears)]
+        return np.pad(heard, (0, sum(self._config.hears) - len(heard)))
 
     def _judge(self) -> None:
         """Whether the session is over."""

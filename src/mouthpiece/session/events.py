@@ -37,6 +37,7 @@ class Frame:
     ``hold``: the video holds (nothing is drawn or sent) because silence is not to be handled.
     ``resting``: the mouth has been at rest since the last picture, so the idle picture of the look will do.
     ``visemes``: weights of the fifteen visemes, sum 1, if the engine is asked to tell them.
+    ``sound``: what is heard around it, as far as ``EngineConfig.hears`` asks, while the mouth moves.
     """
 
     n: int
@@ -46,6 +47,7 @@ class Frame:
     hold: bool = False
     resting: bool = False
     visemes: tuple[float, ...] | None = None
+    sound: Pcm | None = None
 
 
 @dataclass(frozen=True, slots=True)

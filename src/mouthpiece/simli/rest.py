@@ -122,7 +122,7 @@ async def make_token(asked: schemas.TokenRequest, who: Caller, house: House) -> 
     face, emotion = await face_and_emotion(asked.faceId, who.account, house)
     await room_for_one_more(who.account, house)
     claims = _claims(asked, who, int(house.clock()), (face.face_id, emotion))
-    layers, dropped = await _layers(asked, who.account, house)
+    layers, dropped = await layers_of(asked, who.account, house)
     said = [*warnings(asked), *dropped]
     return schemas.TokenReply(session_token=house.tokens.make(replace(claims, **layers)), warnings=said or None)  # type: ignore[arg-type]
 
@@ -152,7 +152,6 @@ async def room_for_one_more(account: str, house: House) -> None:
 
 
 def _claims(asked: schemas.TokenRequest, who: Caller, now: int, face: tuple[str, str]) -> SessionClaims:
-    camera = asked.camera
     return SessionClaims(
         account=who.account,
         key_name=who.key_name,
@@ -170,17 +169,19 @@ def _claims(asked: schemas.TokenRequest, who: Caller, now: int, face: tuple[str,
         max_idle_s=asked.max_idle_s,
         end_user=asked.sessionAggregator,
         position=(asked.avatar_position_x, asked.avatar_position_y),
-        camera=() if camera is None else tuple(getattr(camera, name) for name in type(camera).model_fields),
+        camera=camera_values(asked.camera),
+        transparent=asked.transparent,
     )
+
+
+def camera_values(camera: schemas.CameraRequest | None) -> tuple[float, ...]:
+    """As a look carries them."""
+    return () if camera is None else tuple(getattr(camera, name) for name in type(camera).model_fields)
 
 
 def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     """What will not be quite as asked for, in words for people."""
-    said = [f"camera {what}; applied as is" for what in _camera_faults(asked.camera)]
-    if asked.camera is not None:
-        for name, most in (("orbit_y_off", ORBIT_YAW), ("orbit_x_off", ORBIT_PITCH)):
-            if abs(getattr(asked.camera, name)) > most:
-                said.append(f"camera {name}: a portrait can be turned by {most:g} degrees; applied as that")
+    said = camera_warnings(asked.camera)
     for name, given, used in (
         ("maxSessionLength", asked.maxSessionLength, asked.max_length_s),
         ("maxIdleTime", asked.maxIdleTime, asked.max_idle_s),
@@ -190,15 +191,27 @@ def warnings(asked: schemas.TokenRequest) -> Sequence[str]:
     return said
 
 
-async def _layers(asked: schemas.TokenRequest, account: str, house: House) -> tuple[dict[str, str | None], list[str]]:
-    """The pictures that are theirs, and a warning for each that is not."""
+def camera_warnings(camera: schemas.CameraRequest | None) -> list[str]:
+    """What a camera shows otherwise than asked for."""
+    said = [f"camera {what}; applied as is" for what in _camera_faults(camera)]
+    if camera is not None:
+        for name, most in (("orbit_y_off", ORBIT_YAW), ("orbit_x_off", ORBIT_PITCH)):
+            if abs(getattr(camera, name)) > most:
+                said.append(f"camera {name}: a portrait can be turned by {most:g} degrees; applied as that")
+    return said
+
+
+async def layers_of(asked: schemas.Framed, account: str, house: House) -> tuple[dict[str, str | None], list[str]]:
+    """The pictures that are theirs and will be seen, and a warning for each that is not."""
     kept: dict[str, str | None] = {}
     said = []
     for layer, asset_id in (("background", asked.background_id), ("foreground", asked.foreground_id)):
         kept[f"{layer}_id"] = None
         if asset_id in (None, "", messages.NIL_ASSET):
             continue
-        if house.assets is not None and await house.assets.owns(account, layer, asset_id):
+        if layer == "background" and asked.transparent:
+            said.append("background: a transparent picture has none: dropped")
+        elif house.assets is not None and await house.assets.owns(account, layer, asset_id):
             kept[f"{layer}_id"] = asset_id.lower()
         else:
             said.append(f"{layer} {asset_id} is not one of your uploaded {layer}s: dropped")

@@ -132,13 +132,13 @@ async def enter_own_room(wire: Wire, house: House, session: LiveSession) -> None
     room, now, seconds = f"mouthpiece-{spec.session_id}", house.clock(), spec.max_length_s + TOKEN_SPARE_S
     public = livekit.public_url or livekit.url or ""
     await wire.send(m.room_join(public, signer.viewer(room, f"viewer-{uuid.uuid4()}", now, seconds)))
-    await wire.send(m.video_metadata(spec.fps, spec.look.width, spec.look.height))
+    await wire.send(m.video_metadata(spec.fps, *spec.look.picture_size))
     ours = signer.avatar(room, AVATAR, now, seconds)
     await session.join(_ticket(spec, livekit.url or "", ours))
 
 
 def _ticket(spec: SessionSpec, url: str, token: str, speaker: str | None = None) -> RoomTicket:
-    return RoomTicket(url, token, spec.look.width, spec.look.height, spec.fps, speaker)
+    return RoomTicket(url, token, *spec.look.picture_size, spec.fps, speaker)
 
 
 # --- the room of a LiveKit agent -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,15 +23,6 @@ class Lenient(BaseModel):
     @classmethod
     def _drop_nulls(cls, value: object) -> object:
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-
-
-Shaped = TypeVar("Shaped")
-
-
-def _shaped(asked: Shaped, width: int, height: int) -> Shaped:
-    if not any(abs(width * down - height * across) <= max(across, down) for across, down in _SHAPES):
-        raise ValueError("streaming_width and streaming_height must be 1:1, 16:9 or 9:16")
-    return asked
 
 
 class CameraRequest(Lenient):
@@ -61,7 +52,29 @@ CAMERA_RANGES = {
 """Supported ranges, both ends included; ``zoom`` is (0, 4]."""
 
 
-class TokenRequest(Lenient):
+class Framed(Lenient):
+    """What is around the face, in sessions and in films."""
+
+    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
+    avatar_position_x: Fraction = 0.5
+    avatar_position_y: Fraction = 1.0
+    camera: CameraRequest | None = None
+    background_id: str | None = Field(None, max_length=100)
+    foreground_id: str | None = Field(None, max_length=100)
+    transparent: bool = Field(
+        False, description="ours: nothing behind the face; pictures are twice as wide, their opacity to the right"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_the_shapes(self) -> Self:
+        width, height = self.streaming_width, self.streaming_height
+        if not any(abs(width * down - height * across) <= max(across, down) for across, down in _SHAPES):
+            raise ValueError("streaming_width and streaming_height must be 1:1, 16:9 or 9:16")
+        return self
+
+
+class TokenRequest(Framed):
     """What a session is to be."""
 
     faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
@@ -73,22 +86,11 @@ class TokenRequest(Lenient):
     startFrame: int = Field(0, ge=0, le=10**9, description="the first idle picture")
     audioInputFormat: str = Field("pcm16", description="only pcm16 (16 kHz, mono, little endian)")
     model: str | None = Field(None, description="accepted, not used")
-    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
-    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
-    avatar_position_x: Fraction = 0.5
-    avatar_position_y: Fraction = 1.0
-    camera: CameraRequest | None = None
-    background_id: str | None = Field(None, max_length=100)
-    foreground_id: str | None = Field(None, max_length=100)
     originAllowList: list[Annotated[str, Field(max_length=300)]] = Field(
         [], max_length=100, description="pages that may use the token; empty: any"
     )
     apiKey: str | None = Field(None, max_length=1000, description="instead of the header")
     simliAPIKey: str | None = Field(None, max_length=1000, description="instead of the header")
-
-    @model_validator(mode="after")
-    def _one_of_the_shapes(self) -> Self:
-        return _shaped(self, self.streaming_width, self.streaming_height)
 
     @property
     def max_length_s(self) -> int:
@@ -101,7 +103,7 @@ class TokenRequest(Lenient):
         return min(self.maxIdleTime, _DAY_S)
 
 
-class AudioRequest(Lenient):
+class AudioRequest(Framed):
     """A film of a sound file."""
 
     faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
@@ -110,17 +112,11 @@ class AudioRequest(Lenient):
     audioSampleRate: int = Field(16_000, description="of pcm16 and pcm32; the others say theirs themselves")
     audioChannelCount: int = Field(1, description="of pcm16 and pcm32")
     videoStartingFrame: int = Field(0, ge=0, le=10**9, description="the first idle picture")
-    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
-    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
     apiKey: str | None = Field(None, max_length=1000, description="instead of the header")
     simliAPIKey: str | None = Field(None, max_length=1000, description="instead of the header")
 
-    @model_validator(mode="after")
-    def _one_of_the_shapes(self) -> Self:
-        return _shaped(self, self.streaming_width, self.streaming_height)
 
-
-class TextRequest(Lenient):
+class TextRequest(Framed):
     """A film of a text, spoken by the embedded voice. Ours."""
 
     faceId: str = Field(max_length=200, description="a face of `GET /faces`, or `face/emotion`")
@@ -129,21 +125,20 @@ class TextRequest(Lenient):
     rate: int | None = Field(None, ge=80, le=450, description="words a minute")
     pitch: int | None = Field(None, ge=0, le=99)
     videoStartingFrame: int = Field(0, ge=0, le=10**9, description="the first idle picture")
-    streaming_width: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
-    streaming_height: int = Field(MIN_SIDE, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=2)
     apiKey: str | None = Field(None, max_length=1000, description="instead of the header")
     simliAPIKey: str | None = Field(None, max_length=1000, description="instead of the header")
 
-    @model_validator(mode="after")
-    def _one_of_the_shapes(self) -> Self:
-        return _shaped(self, self.streaming_width, self.streaming_height)
-
 
 class FilmReply(BaseModel):
-    """Where the film is: the playlist can be played while it is rendered, the MP4 is there at the end."""
+    """Where the film is: the playlist can be played while it is rendered, the MP4 is there at the end.
+
+    ``webm_url``, only of a transparent film: VP9 with its opacity inside. ``warnings``: what is not quite as asked for.
+    """
 
     hls_url: str
     mp4_url: str
+    webm_url: str | None = None
+    warnings: list[str] | None = None
 
 
 class TokenReply(BaseModel):

@@ -166,6 +166,7 @@ def session_spec(claims: SessionClaims, session_id: str, fps: int) -> SessionSpe
         camera=claims.camera,
         background=claims.background_id or "",
         foreground=claims.foreground_id or "",
+        transparent=claims.transparent,
     )
     return SessionSpec(
         session_id=session_id,
@@ -228,7 +229,7 @@ async def _perform(wire: Wire, house: House, spec: SessionSpec, offer: m.Offer) 
         await wire.send(m.answer(await session.answer(offer.sdp)))
         await wire.send(m.START)
         await wire.send(m.destination(house.worker_id, spec.session_id))
-        await wire.send(m.video_metadata(spec.fps, spec.look.width, spec.look.height))
+        await wire.send(m.video_metadata(spec.fps, *spec.look.picture_size))
         await talk(wire, session)
     except (ClientGone, MouthpieceError):
         raise

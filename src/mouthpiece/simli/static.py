@@ -5,6 +5,8 @@ Sources: the OpenAPI of Simli v2; /static/text is ours. See docs/render.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
 from mouthpiece.codec.decode import AudioKind, AudioSource
-from mouthpiece.codec.mux import MOVIE, PLAYLIST
+from mouthpiece.codec.mux import MOVIE, PLAYLIST, WEBM
 from mouthpiece.errors import Draining, InvalidApiKey, NotConfigured
 from mouthpiece.media import Look
 from mouthpiece.providers.espeak import EspeakVoice, Manner
@@ -23,7 +25,18 @@ from mouthpiece.render.desk import RenderDesk
 from mouthpiece.render.intake import NotJson
 from mouthpiece.simli import schemas
 from mouthpiece.simli.base import Caller, House
-from mouthpiece.simli.rest import Asking, InHouse, face_and_emotion, faults, key_header, key_in, query_key
+from mouthpiece.simli.rest import (
+    Asking,
+    InHouse,
+    camera_values,
+    camera_warnings,
+    face_and_emotion,
+    faults,
+    key_header,
+    key_in,
+    layers_of,
+    query_key,
+)
 
 FILE_FIELD: Final = "audioBase64"
 _BODY: Final = {
@@ -58,6 +71,7 @@ Voice = Annotated[EspeakVoice, Depends(voice_of)]
 @router.post(
     "/static/audio",
     response_model=schemas.FilmReply,
+    response_model_exclude_none=True,
     responses=faults(400, 401, 413, 422, 429, 503),
     summary="Film of a sound file",
     openapi_extra=_BODY,
@@ -69,8 +83,17 @@ async def static_audio(
     return urls(request, await order_file(request, house, films, key))
 
 
-async def order_file(request: Request, house: House, films: RenderDesk, key: str | None) -> str:
-    """Order what the body says (an ``AudioRequest``); the destination. The body has not been read before.
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A film that is being made: where, whether with its opacity, and what is not quite as asked for."""
+
+    destination: str
+    transparent: bool = False
+    warnings: Sequence[str] = ()
+
+
+async def order_file(request: Request, house: House, films: RenderDesk, key: str | None) -> Ordered:
+    """Order what the body says (an ``AudioRequest``). The body has not been read before.
 
     Raises InvalidApiKey, InvalidFace, InvalidEmotion, InvalidAudio, TooLarge, RateLimited, QueueFull, StorageFull,
     RequestValidationError.
@@ -81,10 +104,11 @@ async def order_file(request: Request, house: House, films: RenderDesk, key: str
             who = who or await _late_caller(request, house, body.fields)
             await admit(who, house)
             asked = _checked(body.fields)
-            look = await _look(asked, who, house)
+            look, said = await _look(asked, who, house)
             kind = cast("AudioKind", asked.audioFormat.lower())
             source = AudioSource(kind, asked.audioSampleRate, asked.audioChannelCount, base64=True)
-            return await films.order_sound(Order(who.account, look, house.fps), body.file, source)
+            order = Order(who.account, look, house.fps)
+            return Ordered(await films.order_sound(order, body.file, source), look.transparent, said)
     except NotJson as error:
         raise RequestValidationError([_fault(("body",), f"JSON decode error: {error}", "json_invalid")]) from None
 
@@ -119,6 +143,7 @@ def _fault(loc: tuple[str | int, ...], msg: str, kind: str) -> dict[str, object]
     "/static/text",
     tags=["mouthpiece"],
     response_model=schemas.FilmReply,
+    response_model_exclude_none=True,
     responses=faults(400, 401, 413, 422, 429, 503),
     summary="Film of a text",
 )
@@ -127,9 +152,10 @@ async def static_text(
 ) -> schemas.FilmReply:
     """Render a talking video of a text, spoken by the embedded voice. Not part of Simli's API."""
     await admit(who, house)
-    look = await _look(asked, who, house)
+    look, said = await _look(asked, who, house)
     speech = await voice.speak(asked.text, Manner(asked.voice, asked.rate, asked.pitch))
-    return urls(request, await films.order_speech(Order(who.account, look, house.fps), speech))
+    destination = await films.order_speech(Order(who.account, look, house.fps), speech)
+    return urls(request, Ordered(destination, look.transparent, said))
 
 
 async def admit(who: Caller, house: House) -> None:
@@ -139,20 +165,40 @@ async def admit(who: Caller, house: House) -> None:
         raise Draining(retry_s=house.limits.retry_s)
 
 
-async def _look(asked: schemas.AudioRequest | schemas.TextRequest, who: Caller, house: House) -> Look:
+async def _look(
+    asked: schemas.AudioRequest | schemas.TextRequest, who: Caller, house: House
+) -> tuple[Look, Sequence[str]]:
+    """What is filmed, and what of it is not quite as asked for; as in a session's token."""
     face, emotion = await face_and_emotion(asked.faceId, who.account, house)
-    width, height = asked.streaming_width, asked.streaming_height
-    return Look(face.face_id, emotion, width, height, start_frame=asked.videoStartingFrame)
+    layers, dropped = await layers_of(asked, who.account, house)
+    look = Look(
+        face.face_id,
+        emotion,
+        asked.streaming_width,
+        asked.streaming_height,
+        start_frame=asked.videoStartingFrame,
+        position=(asked.avatar_position_x, asked.avatar_position_y),
+        camera=camera_values(asked.camera),
+        background=layers["background_id"] or "",
+        foreground=layers["foreground_id"] or "",
+        transparent=asked.transparent,
+    )
+    return look, [*camera_warnings(asked.camera), *dropped]
 
 
 def urls(
-    request: Request, destination: str, routes: tuple[str, str] = ("static_hls", "static_mp4")
+    request: Request, ordered: Ordered, routes: tuple[str, str] = ("static_hls", "static_mp4")
 ) -> schemas.FilmReply:
     """Absolute, by the name under which the caller reached us. ``routes``: names of the routes that deliver."""
-    hls, mp4 = routes
+
+    def url(route: str, file: str) -> str:
+        return str(request.url_for(route, destination=ordered.destination, file=file))
+
     return schemas.FilmReply(
-        hls_url=str(request.url_for(hls, destination=destination, file=PLAYLIST)),
-        mp4_url=str(request.url_for(mp4, destination=destination, file=MOVIE)),
+        hls_url=url(routes[0], PLAYLIST),
+        mp4_url=url(routes[1], MOVIE),
+        webm_url=url("static_webm", WEBM) if ordered.transparent else None,
+        warnings=list(ordered.warnings) or None,
     )
 
 
@@ -182,8 +228,21 @@ async def static_mp4(request: Request, destination: str, file: str, films: Films
     return await deliver(request, films, destination, file)
 
 
+@router.get(
+    "/static/webm/{destination}/{file}",
+    tags=["mouthpiece"],
+    response_class=Response,
+    responses={200: {"content": {"video/webm": {}}}, 206: {"description": "a range"}, **faults(404, 422)},
+    summary="WebM of a transparent film",
+)
+async def static_webm(request: Request, destination: str, file: str, films: Films) -> Response:
+    """`output.webm`: VP9 with its opacity inside. Waits as for the MP4. Not part of Simli's API."""
+    return await deliver(request, films, destination, file)
+
+
 router.head("/static/hls/{destination}/{file}", include_in_schema=False, name="hls_head")(static_hls)
 router.head("/static/mp4/{destination}/{file}", include_in_schema=False, name="mp4_head")(static_mp4)
+router.head("/static/webm/{destination}/{file}", include_in_schema=False, name="webm_head")(static_webm)
 
 
 async def deliver(request: Request, films: RenderDesk, destination: str, file: str) -> Response:

@@ -44,6 +44,7 @@ class SessionClaims:
     camera: tuple[float, ...] = ()
     background_id: str | None = None
     foreground_id: str | None = None
+    transparent: bool = False
 
 
 class SessionTokens:

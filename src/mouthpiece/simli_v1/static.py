@@ -30,6 +30,7 @@ router = APIRouter(tags=["Simli v1"])
 @router.post(
     "/audioToVideoStream",
     response_model=schemas.FilmReply,
+    response_model_exclude_none=True,
     responses=faults(400, 401, 413, 422, 429, 503),
     summary="Film of a sound file",
     openapi_extra=_BODY,
@@ -37,6 +38,7 @@ router = APIRouter(tags=["Simli v1"])
 @router.post(
     "/audioToVideo",
     response_model=schemas.FilmReply,
+    response_model_exclude_none=True,
     responses=faults(400, 401, 413, 422, 429, 503),
     summary="Film of a sound file, under its oldest name",
     openapi_extra=_BODY,
@@ -51,6 +53,7 @@ async def audio_to_video(
 @router.post(
     "/textToVideoStream",
     response_model=schemas.FilmReply,
+    response_model_exclude_none=True,
     responses=faults(400, 401, 413, 422, 429, 503),
     summary="Film of a text",
 )
@@ -73,7 +76,7 @@ async def text_to_video(
         destination = await films.order_speech(
             order, await voice.speak(asked.requestBody.text, _manner(asked.requestBody))
         )
-    return static.urls(request, destination, ROUTES)
+    return static.urls(request, static.Ordered(destination), ROUTES)
 
 
 def _manner(asked: Spoken) -> Manner:
