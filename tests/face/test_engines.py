@@ -13,9 +13,11 @@ from tests.support.networks import wav2lip_file
 from mouthpiece.errors import NotConfigured
 from mouthpiece.face import engines
 from mouthpiece.face.base import BasePicture, EngineInfo, MouthEngine, Patch
-from mouthpiece.face.engines import PATIENCE, Budget, EngineRenderer, open_engine
+from mouthpiece.face.engines import PATIENCE, PAUSE_S, Budget, EngineRenderer, MouthMaker, open_engine
 from mouthpiece.face.inspection import MOUTHS, luma
-from mouthpiece.face.mesh_face import MeshFace
+from mouthpiece.face.mesh_face import MeshFace, MeshRenderer
+from mouthpiece.face.scenery import Scenery
+from mouthpiece.face.transparent import parted
 from mouthpiece.face.wav2lip import SOUND, mel
 from mouthpiece.media import REST, SAMPLE_RATE, Look, MouthPose, Pcm, Picture
 
@@ -167,3 +169,73 @@ def test_the_spectrogram_has_its_peak_where_the_tone_is() -> None:
     assert tone.shape == (80, 16)
     assert np.abs(np.argmax(tone, axis=0) - 24).max() <= 2
     assert -4 <= tone.min() < tone.max() <= 4
+
+
+# --- what makes the renderers of a process ----------------------------------------------------------------------------
+class Picky(Painter):
+    """Cannot use anybody's face."""
+
+    def prepare(self, pack: object) -> str:
+        raise ValueError("too few teeth")
+
+
+def test_a_maker_makes_renderers_with_the_engine(mia: MeshFace) -> None:
+    desk, look = Desk(), Look(mia.face_id)
+    maker = MouthMaker(Painter(), desk.budget())
+    assert (maker.info.name, maker.info.hears) == ("painter", (0, 320))
+    assert isinstance(maker.renderer(mia, look), MeshRenderer), "the engine has not seen the face"
+    maker.prepare(mia)
+    assert isinstance(maker.renderer(mia, look), EngineRenderer)
+
+
+def test_an_engine_that_was_left_out_is_not_tried_for_a_while(mia: MeshFace) -> None:
+    desk, look = Desk(), Look(mia.face_id)
+    maker = MouthMaker(Painter(fails=True), desk.budget())
+    maker.prepare(mia)
+    first = maker.renderer(mia, look)
+    assert isinstance(first, EngineRenderer)
+    speaking(first, "aa", 1.0, QUIET)
+    assert isinstance(maker.renderer(mia, look), MeshRenderer)
+    desk.now += PAUSE_S + 1
+    assert isinstance(maker.renderer(mia, look), EngineRenderer)
+    assert len(desk.told) == 1
+
+
+def test_an_engine_that_cannot_use_a_face_leaves_it_to_the_mesh(mia: MeshFace) -> None:
+    desk = Desk()
+    maker = MouthMaker(Picky(), desk.budget())
+    maker.prepare(mia)
+    assert desk.told == ["engine painter cannot use face Mia (too few teeth): the mesh engine does"]
+    assert isinstance(maker.renderer(mia, Look(mia.face_id)), MeshRenderer)
+
+
+def test_a_foreground_lies_over_the_engines_mouth_and_the_matte_stays(mia: MeshFace) -> None:
+    layer = np.zeros((512, 512, 4), np.uint8)
+    layer[:, :256] = (0, 0, 0, 255)
+    maker = MouthMaker(Painter(), Desk().budget())
+    maker.prepare(mia)
+    look = Look(mia.face_id, transparent=True)
+    drawer = maker.renderer(mia, look, Scenery(foreground=layer))
+    assert isinstance(drawer, EngineRenderer)
+    colours, opacity = parted(speaking(drawer, "aa", 3.0, QUIET))
+    green = luma(colours)[260:340] == 145
+    assert green.sum() > 60
+    assert not green[:, :256].any()
+    assert (opacity[:, :256] == 255).all()
+    assert opacity[:20, 300:].max() == 0
+
+
+def test_a_patch_beyond_the_person_does_not_stay(mia: MeshFace) -> None:
+    class Corner(Painter):
+        def step(self, state: str, pose: MouthPose, pcm: Pcm, base: BasePicture) -> Patch:
+            return Patch((0, 8, 0, 8), np.full((8, 8, 3), 255, np.uint8), np.ones((8, 8), np.float32))
+
+    drawer = with_engine_of(mia, Look(mia.face_id), Corner(), Desk().budget())
+    before = drawer.draw(REST, 1.0).data[:8, :8].copy()
+    assert (speaking(drawer, "aa", 2.0, QUIET).data[:8, :8] == 235).all()
+    assert np.array_equal(drawer.draw(REST, 3.0).data[:8, :8], before)
+
+
+def test_an_engine_that_does_not_open_is_told_in_our_words() -> None:
+    with pytest.raises(NotConfigured, match="it does not open"):
+        open_engine("bad", "", [EntryPoint("bad", "tests.face.test_engines:not_there", engines.GROUP)])

@@ -175,6 +175,7 @@ async def test_16_by_9_and_9_by_16_and_square(front: Front) -> None:
         ),
         ({"camera": {"zoom": 1.0}}, None),
         ({"avatar_position_x": 0.1}, None),
+        ({"transparent": True, "background_id": "b1"}, ["background: a transparent picture has none: dropped"]),
         ({"background_id": "b1"}, ["background b1 is not one of your uploaded backgrounds: dropped"]),
         ({"foreground_id": "00000000-0000-0000-0000-000000000000"}, None),
         ({"maxSessionLength": 100_000}, ["maxSessionLength 100000 is over the limit; applied as 86400"]),
