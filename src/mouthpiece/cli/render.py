@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mouthpiece.cli.console import one_line_errors
-from mouthpiece.errors import BadInput, InvalidAudio, InvalidFace, NotConfigured
+from mouthpiece.errors import BadInput, InvalidAudio, InvalidFace, InvalidPortrait, NotConfigured
 from mouthpiece.settings import variable
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ async def _sound(wanted: Wanted, order: Order) -> tuple[Order, Pcm]:
 
 
 async def _props(wanted: Wanted, say: Callable[[str], None]) -> Props:
-    """What is around the face, and who redraws its mouth. Raises BadInput, InvalidPortrait."""
+    """What is around the face, and who redraws its mouth. Raises BadInput."""
     import numpy as np
 
     from mouthpiece.face.scenery import Scenery
@@ -189,7 +189,10 @@ async def _props(wanted: Wanted, say: Callable[[str], None]) -> Props:
 async def _picture(path: Path) -> Decoded:
     from mouthpiece.codec.images import ImageDecoder
 
-    return await ImageDecoder().decode(await asyncio.to_thread(path.read_bytes))
+    try:
+        return await ImageDecoder().decode(await asyncio.to_thread(path.read_bytes))
+    except InvalidPortrait as fault:
+        raise BadInput(reason=f"{path.name}: {fault}") from None
 
 
 def _maker(wanted: Wanted, say: Callable[[str], None]) -> MouthMaker | None:
