@@ -17,7 +17,7 @@ from mouthpiece.face import catalog
 from mouthpiece.providers.espeak import EspeakVoice, Speech
 from mouthpiece.render.crew import COMMAND, Crew, Studio
 from mouthpiece.render.desk import RenderDesk
-from mouthpiece.settings import RenderSettings
+from mouthpiece.settings import EngineSettings, RenderSettings
 from mouthpiece.store.blobs import FolderBlobs
 from mouthpiece.store.db import Database, sqlite_url
 from mouthpiece.store.jobs import Job, Jobs
@@ -102,7 +102,12 @@ def open_works(tmp_path: Path) -> Open:
 
     @asynccontextmanager
     async def run(
-        *, command: tuple[str, ...] = COMMAND, lease_s: float = 15.0, working: bool = True, **settings: object
+        *,
+        command: tuple[str, ...] = COMMAND,
+        lease_s: float = 15.0,
+        working: bool = True,
+        engine: EngineSettings | None = None,
+        **settings: object,
     ) -> AsyncIterator[Works]:
         database = await Database.open(sqlite_url(tmp_path / "db"))
         keys = Keys(database, PEPPER)
@@ -115,7 +120,8 @@ def open_works(tmp_path: Path) -> Open:
         async def pack(face_id: str) -> bytes:
             return catalog.pack_bytes(face_id)
 
-        crew = Crew(Studio(jobs, blobs, rules, pack, work, command))
+        studio = Studio(jobs, blobs, rules, pack, work, command, engine=engine or EngineSettings())
+        crew = Crew(studio)
         desk = RenderDesk(jobs, blobs, rules, crew, tmp_path)
         works = Works(desk, crew, jobs, blobs, tmp_path, keys.account_of("k"), [])
         try:
