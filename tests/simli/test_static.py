@@ -172,7 +172,7 @@ def test_camera_background_and_foreground_are_those_of_a_session(server: Server)
     assert seen.shape == (512, 512)
     assert seen[:470, :100].min() > 225  # the background is seen beside a person who is half as large
     assert seen[490:].max() < 24
-    assert (seen[150:350, 150:350] < 200).mean() > 0.5
+    assert (seen[150:350, 150:350] < 200).mean() > 0.3
 
 
 def test_what_is_not_theirs_is_dropped_with_a_warning_and_a_turned_head_is_held(server: Server) -> None:
