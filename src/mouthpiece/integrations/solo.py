@@ -82,11 +82,7 @@ def _studio(media: MediaSettings, join: Join, video: OpenVideo | None) -> Studio
         face=catalog.load,
         lipsync=open_lipsync,
         video=video
-        or (
-            lambda codec, look, fps, bitrate: open_video(
-                codec, look.width, look.height, fps, bitrate, media.max_bitrate
-            )
-        ),
+        or (lambda codec, look, fps, bitrate: open_video(codec, *look.picture_size, fps, bitrate, media.max_bitrate)),
         sound=OpusEncoder,
         answer=answer,
         ledger=_NoLedger(),
