@@ -56,7 +56,7 @@ class Solo:
     async def enter(self, url: str = "", token: str = "", speaker: str | None = None) -> None:
         """Let its clock run: in a room, or wherever ``join`` leads. Raises RoomUnreachable."""
         spec = self.session.spec
-        await self.session.join(RoomTicket(url, token, spec.look.width, spec.look.height, spec.fps, speaker))
+        await self.session.join(RoomTicket(url, token, *spec.look.picture_size, spec.fps, speaker))
 
     async def close(self) -> None:
         """Leave. Idempotent."""
