@@ -44,7 +44,9 @@ FIRST_KEYS_S: Final = (0.12, 0.3, 0.6)
 REPORTS: Final = 1_000
 """Reports of played segments that may wait for an agent that does not answer."""
 CALL_S: Final = 5.0
-TRIES: Final = 3
+TRIES: Final = 10
+PAUSE_S: Final = 0.5
+"""Between two tries to tell the speaker: either side may be in the middle of a reconnect."""
 CONNECT_S: Final = 10.0
 CLOSE_S: Final = 3.0
 
@@ -90,6 +92,7 @@ class LiveKitPeer:
         self._sounds: asyncio.Queue[bytes] = asyncio.Queue(SOUNDS)
         self._calls: asyncio.Queue[tuple[str, str]] = asyncio.Queue(REPORTS)
         self._segments = Segments(listener, lambda: self.report_played(0.0, True)) if ticket.speaker else None
+        self._here = asyncio.Event()  # the speaker can be called
         self._presence = Presence(settings.join_timeout_s, settings.absence_s, self._lost)
         self._origin_us = time.monotonic_ns() // 1000
         self._ticks = 0
@@ -182,6 +185,7 @@ class LiveKitPeer:
             self._tasks.append(asyncio.create_task(self._segments.run()))
             self._begin()
         self._presence.start(self._somebody())
+        self._look_around()
 
     async def _publish(self) -> None:
         me, encoding = self._room.local_participant, room_pb2.VideoEncoding
@@ -205,8 +209,8 @@ class LiveKitPeer:
         """Hear what happens in the room, before anything can."""
         events: dict[rtc.room.EventTypes, Callable[..., None]] = {
             "local_track_subscribed": self._subscribed,
-            "participant_connected": lambda _: self._presence.seen(self._somebody()),
-            "participant_disconnected": lambda _: self._presence.seen(self._somebody()),
+            "participant_connected": lambda _: self._look_around(),
+            "participant_disconnected": lambda _: self._look_around(),
             "reconnected": self._reconnected,
             "disconnected": lambda _: self._lost("the room was closed"),
         }
@@ -234,9 +238,15 @@ class LiveKitPeer:
         there = self._room.remote_participants
         return self._ticket.speaker in there if self._ticket.speaker else bool(there)
 
+    def _look_around(self) -> None:
+        """Somebody came or went, or the room was entered."""
+        there = self._somebody()
+        (self._here.set if there else self._here.clear)()
+        self._presence.seen(there)
+
     def _reconnected(self) -> None:
         self._listener.on_keyframe_request()
-        self._presence.seen(self._somebody())
+        self._look_around()
 
     def _lost(self, reason: str) -> None:
         if not self._over:
@@ -266,12 +276,17 @@ class LiveKitPeer:
         return "ok"
 
     async def _call(self) -> None:
-        """Make the speaker's calls one after the other, so that it learns of its segments in their order."""
+        """Make the speaker's calls one after the other, so that it learns of its segments in their order.
+
+        A speaker that is away is waited for: it may come back, and it counts on each report.
+        """
         while True:
             method, payload = await self._calls.get()
-            for attempt in range(TRIES):
-                if await self._called(method, payload, last=attempt + 1 == TRIES):
+            for attempt in range(1, TRIES + 1):
+                await self._here.wait()
+                if await self._called(method, payload, last=attempt == TRIES):
                     break
+                await asyncio.sleep(PAUSE_S)
             self._calls.task_done()
 
     async def _called(self, method: str, payload: str, *, last: bool) -> bool:
@@ -287,7 +302,7 @@ class LiveKitPeer:
                 return method == STARTED or last
             if last:
                 log.warning("the agent does not take %s: %s", method, error)
-            return error.code == rtc.RpcError.ErrorCode.RECIPIENT_NOT_FOUND
+            return error.code == rtc.RpcError.ErrorCode.RESPONSE_TIMEOUT  # it was taken; twice would be once too often
         return True
 
     async def _pump(self) -> None:

@@ -17,6 +17,7 @@ from pipecat.services.simli.video import SimliVideoService
 from simli import SimliConfig
 
 RATE, CHUNK = 16_000, 6_400
+LOUD = 100  # a decoder's silence is not always zero
 
 
 class Viewer(FrameProcessor):
@@ -84,8 +85,8 @@ async def main(plan: dict) -> dict:
     await asyncio.sleep(1.0)
     interrupted = time.monotonic()
     await task.queue_frames([InterruptionFrame()])
-    await asyncio.sleep(4.0)
-    loud_for = viewer.heard[-1][0] - interrupted
+    await asyncio.sleep(len(speech) / 2 / RATE + 1)  # time enough for all of it, had it not been cleared
+    loud_for = max((at for at, level in viewer.heard[heard:] if level > LOUD), default=interrupted) - interrupted
     await task.queue_frames([EndFrame()])
     await asyncio.wait_for(running, 30)
     seen = viewer.seen
@@ -95,6 +96,7 @@ async def main(plan: dict) -> dict:
         "heard": with_silence(viewer.heard[:heard]),
         "size": viewer.size,
         "loud_for": loud_for,
+        "loud": [sum(level > LOUD for _, level in part) for part in (viewer.heard[:heard], viewer.heard[heard:])],
     }
 
 

@@ -64,7 +64,7 @@ async def main(plan: dict) -> dict:
         await client.start()
     except Exception as error:  # what the client raises is the result
         return {**result, "error": type(error).__name__, "message": str(error), "code": str(getattr(error, "code", ""))}
-    result["start_s"] = time.monotonic() - began
+    result |= {"start_s": time.monotonic() - began, "mode": client.transport_mode.name}
 
     def listen(name: str) -> None:
         async def on_event() -> None:
