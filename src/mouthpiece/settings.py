@@ -202,6 +202,15 @@ class AgentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PolyaiSettings:
+    """PolyAI's WebRTC gateway."""
+
+    agent: str | None = None  # id of the caller's agent that answers offers without projectId; None: the built-in one
+    realtime_model: str | None = None  # speech-to-speech model of mode end-to-end, of OpenAI or Google
+    resume_s: Seconds = 10.0  # a call whose socket and voice are both gone for so long is over
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it."""
 
@@ -216,6 +225,7 @@ class Settings:
     engines: EngineSettings = field(default_factory=EngineSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
+    polyai: PolyaiSettings = field(default_factory=PolyaiSettings)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from mouthpiece import errors
 from mouthpiece.app import metrics
 from mouthpiece.app.http import own
 from mouthpiece.cli.main import app as cli
+from mouthpiece.polyai import rest as polyai_rest
+from mouthpiece.polyai import socket as polyai_socket
 from mouthpiece.simli import assets, auto, auto_room, faces, messages, rest, rooms, socket, static
 from mouthpiece.simli_v1 import auto as v1_auto
 from mouthpiece.simli_v1 import extras as v1_extras
@@ -43,10 +45,12 @@ ROUTERS = (
     auto_room.router,
     v1_auto.router,
     studio.router,
+    polyai_rest.router,
+    polyai_socket.router,
     own,
 )
 PROTOCOL, OPERATIONS = (DOCS / "protocol.md").read_text(), (DOCS / "operations.md").read_text()
-AGENTS = (DOCS / "agents.md").read_text()
+AGENTS, POLYAI = (DOCS / "agents.md").read_text(), (DOCS / "polyai.md").read_text()
 
 
 def leaves(cls: type[errors.MouthpieceError]) -> Iterator[type[errors.MouthpieceError]]:
@@ -63,7 +67,7 @@ def test_every_error_code_is_in_the_table_with_its_status(fault: type[errors.Mou
 
 @pytest.mark.parametrize("path", sorted({str(vars(route)["path"]) for r in ROUTERS for route in r.routes}))
 def test_every_route_is_named(path: str) -> None:
-    assert any(f"{path}{end}" in text for text in (PROTOCOL, AGENTS) for end in "`?")
+    assert any(f"{path}{end}" in text for text in (PROTOCOL, AGENTS, POLYAI) for end in "`?")
 
 
 def flags(verb: str) -> list[str]:

@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.simli.conftest import front, shared, start
+
+__all__ = ["front", "log", "shared", "start"]
 
 
 @pytest.fixture

@@ -31,6 +31,17 @@ def test_a_worker_gets_nothing_before_its_first_report() -> None:
     assert book.place("s", None, 0.0).worker_id == "w0"
 
 
+def test_a_place_runs_once_its_worker_has_told_so_and_until_it_tells_otherwise() -> None:
+    book = _book(1)
+    book.place("s", None, 0.0)
+    assert not book.runs("s")
+    book.report("w0", WorkerStatus(0.0, frozenset({"s"})))
+    assert book.runs("s")
+    book.report("w0", WorkerStatus(0.0))
+    assert not book.runs("s")
+    assert book.find("s") is None
+
+
 def test_the_less_loaded_worker_is_chosen_and_small_differences_count_as_none() -> None:
     book = _book(2)
     book.report("w0", WorkerStatus(0.6))

@@ -24,7 +24,7 @@ from mouthpiece.live.studio import Studio
 from mouthpiece.media import SAMPLE_RATE, TICK, EncodedSound, Look
 from mouthpiece.session.events import EndReason
 from mouthpiece.settings import LimitSettings, LiveKitSettings, MediaSettings
-from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket
+from mouthpiece.transport.base import DirectPeer, PeerListener, RoomListener, RoomPeer, RoomTicket
 from mouthpiece.transport.livekit import LiveKitPeer, join
 
 pytestmark = pytest.mark.timeout(120)
@@ -75,7 +75,7 @@ def _studio(peers: list[Noting], absence_s: float) -> Studio:
         peers.append(noting)
         return noting
 
-    async def answer(offer: str, listener: PeerListener) -> tuple[Peer, str]:
+    async def answer(offer: str, listener: PeerListener) -> tuple[DirectPeer, str]:
         raise AssertionError("nobody comes peer to peer")
 
     return Studio(

@@ -22,7 +22,7 @@ from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose
 from mouthpiece.providers.espeak import EspeakVoice
 from mouthpiece.session.events import Frame
 from mouthpiece.settings import LimitSettings, MediaSettings, TransportSettings
-from mouthpiece.transport.base import Peer, PeerListener
+from mouthpiece.transport.base import DirectPeer, PeerListener
 from mouthpiece.transport.p2p import answer
 
 LOOK = Look("mia")
@@ -51,7 +51,7 @@ def test_every_picture_of_a_moving_mouth_is_told_and_a_mouth_at_rest_once() -> N
 
 @pytest_asyncio.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async def answer_here(offer: str, listener: PeerListener) -> tuple[Peer, str]:
+    async def answer_here(offer: str, listener: PeerListener) -> tuple[DirectPeer, str]:
         return await answer(offer, listener, TransportSettings(), host="127.0.0.1")
 
     def no_video(*_: object) -> object:

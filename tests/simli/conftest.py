@@ -32,6 +32,7 @@ from mouthpiece.settings import (
     FaceSettings,
     LimitSettings,
     LiveKitSettings,
+    PolyaiSettings,
     ServerSettings,
     Settings,
     StoreSettings,
@@ -125,6 +126,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         livekit: LiveKitSettings | None = None,
         agents: bool = True,
         allow_hosts: tuple[str, ...] = (),
+        calls: PolyaiSettings | None = None,
         **limits: object,
     ) -> AsyncIterator[Front]:
         settings = Settings(
@@ -177,7 +179,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
         async def page_account() -> str | None:
             return account.id
 
-        app = create_app(house, Health(ready, metrics), Entrance(access, page_account))
+        app = create_app(house, Health(ready, metrics), Entrance(access, page_account), calls)
         server = http_server(app, settings, (), None)
         server.sockets = net.bind("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve())

@@ -12,10 +12,10 @@ from tests.simli.conftest import KEY, OFFER, Front, Start, rest, said
 from tests.support.twin import ANSWER
 from websockets.asyncio.client import ClientConnection
 
+from mouthpiece.cluster.wire import STRANGERS_PER_ADDRESS
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.media import Look
 from mouthpiece.settings import LiveKitSettings
-from mouthpiece.simli.socket import STRANGERS_PER_ADDRESS
 from mouthpiece.store.history import SessionRecord
 from mouthpiece.transport.grants import Signer
 

@@ -303,6 +303,17 @@ async def test_over_the_accounts_limit_is_a_429_and_usage_agrees(start: Start) -
 
 
 # --- looking back --------------------------------------------------------------------------------------------------
+async def test_history_tells_of_the_call_only_where_there_was_one(start: Start) -> None:
+    async with start() as front:
+        await begin(front, "no call")
+        call = SessionRecord("call", front.account, "t", "mia", "polyai", call='{"caller":"+1"}')
+        await front.house.history.begin(call, "a worker")  # type: ignore[attr-defined]
+        listed = (await front.http.get("/history/sessions", headers=MINE)).json()["sessions"]
+        calls = {session["id"]: session.get("call", "none") for session in listed}
+        assert calls == {"no call": "none", "call": {"caller": "+1"}}
+        assert all("endUserAggregator" in session for session in listed)
+
+
 async def test_history_tells_what_ran(start: Start) -> None:
     async with start() as front:
         await begin(front, "one")

@@ -229,6 +229,7 @@ OPERATIONS: Final = (
     Op(28, "POST", "/assets/{kind}", reply=ASSET_REPLY, ok=201, file="image"),
     Op(29, "GET", "/assets/{kind}", reply=ASSETS_REPLY),
     Op(30, "DELETE", "/assets/{kind}/{id}", ok=204),
+    Op(73, "GET", "/api/v1/ice-servers", query={"token": ""}, reply=Reply(("iceServers",), only=("iceServers",))),
     # v1
     Op(35, "POST", "/startAudioToVideoSession", V1_TOKEN, reply=TOKEN_REPLY),
     Op(35, "POST", "/startAudioVideoSession", V1_TOKEN, reply=TOKEN_REPLY),
@@ -273,6 +274,7 @@ SOCKETS: Final = (
     Socket(39, "/startWebRTCSession", "ACK"),
     Socket(39, "/StartWebRTCSession", "ACK"),
     Socket(40, "/StartWebRTCSessionLivekit", "ERROR LIVEKIT_NOT_CONFIGURED error: "),
+    Socket(72, "/api/v1/webrtc/signal", '{"type":"error","sessionId":"","data":{"code":"UNAUTHORIZED"'),
 )
 
 LEFT_OUT: Final = {66: "/WebRTC/client.js", 68: "/getPossibleVoiceIDs", 70: "/startSession", 71: "/LipsyncStream"}
@@ -286,8 +288,8 @@ ELSEWHERE: Final = {
 }
 """Operations that are no route of this table's server, and where they are tested."""
 
-POLYAI: Final = frozenset(range(72, 77))
-"""The rows of PolyAI's gateway."""
+MESSAGING: Final = frozenset({74, 75, 76})
+"""Rows of PolyAI's messaging API, which its own apps use beside the gateway; it is no part of this server."""
 
 # --- messages ------------------------------------------------------------------------------------------------------
 CLIENT_WORDS: Final[dict[str | bytes, str]] = {
@@ -313,6 +315,35 @@ CLIENT_WORDS: Final[dict[str | bytes, str]] = {
 
 SERVER_WORDS: Final = ("START", "STOP", "SPEAK", "SILENT")
 """What the sockets of every generation say."""
+
+CALL_FIELDS: Final = {
+    "type",
+    "sessionId",
+    "data",
+    "authToken",
+    "mode",
+    "callSid",
+    "caller",
+    "callee",
+    "accountId",
+    "projectId",
+    "variantId",
+    "agentVersionOverride",
+}
+"""Fields of the envelope of PolyAI's signalling."""
+
+CALL_TYPES: Final = {"offer": "in", "answer": "out", "ice-candidate": "both", "close": "both", "error": "out"}
+"""Its messages, and which way they go; a close may come from us, too, because its apps take one."""
+
+CALL_CODES: Final = {
+    "UNAUTHORIZED",
+    "INVALID_ARGUMENT",
+    "INVALID_MESSAGE",
+    "HANDLER_ERROR",
+    "MEDIA_BRIDGE_FAILURE",
+    "AGENT_FAILURE",
+}
+"""Its error codes."""
 
 VOICES: Final[dict[str, Fields]] = {
     "ElevenLabs": {

@@ -6,12 +6,14 @@ The rows are numbered as in our own list of contradictions.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import shutil
 import struct
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from tests.support.portraits import picture
 from tests.support.seeds import between, code_blocks, seed
 from tests.support.troupe import TwinTroupe
 from tests.support.twin import ANSWER
+from tests.transport import offers
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from mouthpiece import errors
 from mouthpiece.live.base import Speaking
@@ -30,19 +35,19 @@ from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages
 from mouthpiece.simli.tokens import SessionClaims
 from mouthpiece.store.history import SessionRecord
+from mouthpiece.transport.sound_sdp import sound_only
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINE = {"x-simli-api-key": KEY}
-ROWS, POLYAI = set(range(1, 34)), {25, 26}
-"""``POLYAI``: rows of PolyAI's gateway."""
+ROWS = set(range(1, 34))
 NAMED = [int(row) for row in re.findall(r"^async def test_row_(\d+)_", Path(__file__).read_text(), re.MULTILINE)]
 SWITCHING = (Path(__file__).parents[2] / "docs" / "switching.md").read_text()
 V1 = "/startWebRTCSession"
 
 
 async def test_every_row_has_one_test_that_is_named_after_it() -> None:
-    assert sorted(NAMED) == sorted(ROWS - POLYAI)
+    assert sorted(NAMED) == sorted(ROWS)
 
 
 @pytest.mark.parametrize("path", ["/compose/webrtc/p2p", "/compose/webrtc/peer_to_peer", "/peer-to-peer"])
@@ -318,12 +323,50 @@ async def test_row_23_the_key_may_come_in_six_ways_and_must_come_in_one(front: F
 
 
 @pytest.mark.parametrize("path", ["/compose/ice", "/getIceServers"])
-async def test_row_24_simlis_ice_list_is_an_array_with_known_keys_only(front: Front, path: str) -> None:
+async def test_row_24_simlis_ice_list_is_an_array_with_known_keys_only_and_polyais_an_object(
+    front: Front, path: str
+) -> None:
     listed = (await front.http.get(path, headers=MINE)).json()
+    theirs = await front.http.get("/api/v1/ice-servers", params={"token": KEY})
+    assert theirs.json() == {"iceServers": listed}
     assert listed
     for server in listed:
         assert set(server) <= {"urls", "username", "credential"}
         assert server["urls"]
+
+
+CALLS = "/api/v1/webrtc/signal"
+
+
+@pytest.mark.parametrize("session_id", [{"sessionId": ""}, {"sessionId": None}, {}])
+async def test_row_25_a_call_begins_with_an_empty_session_id_or_none(front: Front, session_id: dict[str, Any]) -> None:
+    async with call(front, **session_id) as (_, answer):
+        assert len(answer["sessionId"]) == 36
+
+
+async def test_row_26_close_comes_from_either_side(front: Front) -> None:
+    async with call(front) as (socket, answer):
+        await socket.send(json.dumps({"type": "close", "sessionId": answer["sessionId"]}))
+        assert await rest(socket) == ([], 1000)
+    async with call(front) as (socket, answer):
+        front.stage.opened[-1].end(EndReason.MAX)
+        texts, code = await rest(socket)
+    assert json.loads(texts[-1]) == {"type": "close", "sessionId": answer["sessionId"]}
+    assert code == 1000
+
+
+@contextlib.asynccontextmanager
+async def call(front: Front, **more: object) -> AsyncIterator[tuple[ClientConnection, dict[str, Any]]]:
+    """A call of PolyAI's gateway, and its answer."""
+    sdp = offers.offer(offers.audio(direction="sendrecv"))
+    front.stage.answers[sound_only(sdp)] = ANSWER
+    data = {"type": "offer", "sdp": sdp}
+    async with front.socket(None, CALLS) as socket:
+        await socket.send(json.dumps({"type": "offer", "data": data, "authToken": KEY, "mode": "echo", **more}))
+        yield socket, json.loads(await said(socket))
+        with contextlib.suppress(ConnectionClosed):
+            await socket.send('{"type":"close"}')
+        await rest(socket)
 
 
 async def test_row_27_the_answer_has_two_keys_in_this_order_and_no_spaces(front: Front) -> None:

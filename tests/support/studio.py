@@ -26,7 +26,7 @@ from mouthpiece.media import (
     Picture,
 )
 from mouthpiece.session.events import EndReason
-from mouthpiece.transport.base import Peer, PeerListener, VideoCodec
+from mouthpiece.transport.base import DirectPeer, PeerListener, VideoCodec
 
 
 class TinyLipSync:
@@ -119,6 +119,8 @@ class TinyPeer:
     wants_sound: bool = True
     sounds: list[EncodedSound] = field(default_factory=list)
     pictures: list[EncodedPicture] = field(default_factory=list)
+    candidates: list[tuple[str, str | None, int | None]] = field(default_factory=list)
+    echoes: bool = False
     closed: bool = False
 
     def send_sound(self, packet: EncodedSound) -> None:
@@ -126,6 +128,13 @@ class TinyPeer:
 
     def send_picture(self, packet: EncodedPicture) -> None:
         self.pictures.append(packet)
+
+    def echo(self) -> None:
+        self.echoes = True
+
+    async def add_candidate(self, candidate: str, mid: str | None = None, index: int | None = None) -> bool:
+        self.candidates.append((candidate, mid, index))
+        return True
 
     async def close(self) -> None:
         self.closed = True
@@ -192,7 +201,7 @@ class TinyStudio:
         self.encoders.append(TinyEncoder(bitrate))
         return self.encoders[-1]
 
-    async def _answer(self, offer: str, listener: PeerListener) -> tuple[Peer, str]:
+    async def _answer(self, offer: str, listener: PeerListener) -> tuple[DirectPeer, str]:
         if offer != "offer":
             raise InvalidOffer(reason="not an offer")
         self.peers.append(TinyPeer(listener, self.codec))

@@ -23,9 +23,12 @@ class TwinTalk:
     heard: int = 0
     last_words: ConversationEvent | None = None
     closed: bool = False
+    fails: Exception | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
+        if self.fails is not None:
+            raise self.fails
         self._note("start")
 
     def hear(self, pcm: Pcm) -> None:
@@ -62,11 +65,12 @@ class TwinTroupe:
         self.advised: list[Choice] = []
         self.warnings: tuple[str, ...] = ()
         self.refuse: MouthpieceError | None = None
+        self.fails: Exception | None = None
         self._news = asyncio.Event()
 
     def reset(self) -> None:
         self.opened.clear()
-        self.warnings, self.refuse = (), None
+        self.warnings, self.refuse, self.fails = (), None, None
 
     async def advise(self, choice: Choice, language: str) -> Advice:
         self.advised.append(choice)
@@ -75,7 +79,7 @@ class TwinTroupe:
         return Advice(self.warnings, ())
 
     async def open(self, plan: Plan, choice: Choice, mouth: Mouth, tell: Tell) -> TwinTalk:
-        talk = TwinTalk(plan, choice, mouth, tell)
+        talk = TwinTalk(plan, choice, mouth, tell, fails=self.fails)
         self.opened.append(talk)
         self._news.set()
         return talk

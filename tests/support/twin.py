@@ -34,9 +34,18 @@ class TwinSession:
     _events: asyncio.Queue[SessionEvent] = field(default_factory=asyncio.Queue)
 
     async def answer(self, offer_sdp: str) -> str:
-        if offer_sdp != GOOD_OFFER:
+        if isinstance(answer := self.stage.answers.get(offer_sdp), MouthpieceError):
+            raise answer
+        if answer is None:
             raise InvalidOffer(reason="no audio and no video")
-        return ANSWER
+        return answer
+
+    async def add_candidate(self, candidate: str, mid: str | None = None, index: int | None = None) -> bool:
+        self._note("candidate", (candidate, mid, index))
+        return True
+
+    def echo(self) -> None:
+        self._note("echo")
 
     async def join(self, ticket: RoomTicket) -> None:
         if self.stage.join_fails is not None:
@@ -142,6 +151,7 @@ class TwinStage:
         self.visitors: dict[str, TwinVisitor] = {}
         self.refuse: MouthpieceError | None = None
         self.join_fails: MouthpieceError | None = None
+        self.answers: dict[str, str | MouthpieceError] = {GOOD_OFFER: ANSWER}
         self.changed = asyncio.Event()
 
     async def open(self, spec: SessionSpec) -> TwinSession:

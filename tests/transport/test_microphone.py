@@ -12,7 +12,7 @@ from tests.support.viewing import tone
 
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.media import TICK, Pcm
-from mouthpiece.transport.microphone import MicrophoneBuffer, Reorder
+from mouthpiece.transport.microphone import MicrophoneBuffer, Mirror, Reorder
 
 
 def through(order: list[int]) -> list[int | None]:
@@ -69,6 +69,7 @@ def test_any_path_plays_each_packet_at_most_once_and_in_order(chance: random.Ran
 class Arrived:
     sequence_number: int
     _data: bytes
+    timestamp: int = 0
 
 
 def test_sound_comes_out_at_once_and_damage_costs_only_itself() -> None:
@@ -85,3 +86,23 @@ def test_sound_comes_out_at_once_and_damage_costs_only_itself() -> None:
     rest = np.concatenate(heard)[-20 * TICK :]
     spectrum = np.abs(np.fft.rfft(rest * np.hanning(rest.size)))
     assert np.argmax(spectrum) * 16_000 / rest.size == 500
+
+
+def test_a_mirror_keeps_the_distances_of_the_packets_across_the_end_of_the_clock() -> None:
+    mirror = Mirror(0)
+    times = [0xFFFF_FFFF - 960, 0xFFFF_FFFF, 959, 959 + 2880]
+    assert [mirror.place(each) for each in times] == [0, 960, 1920, 4800]
+
+
+def test_a_mirror_sends_back_neither_late_nor_repeated_packets() -> None:
+    mirror = Mirror(0)
+    assert [mirror.place(each) for each in (0, 1920, 960, 1920, 2880)] == [0, 1920, None, None, 2880]
+
+
+def test_packets_are_told_as_they_came_and_empty_ones_are_none() -> None:
+    came: list[tuple[bytes, int]] = []
+    buffer = MicrophoneBuffer(lambda pcm: None, lambda payload, timestamp: came.append((payload, timestamp)))
+    data = OpusEncoder().encode(tone(0.02), 0).data
+    for n, payload in enumerate([data, b"", data]):
+        buffer.add(Arrived(n, payload, n * 960))
+    assert came == [(data, 0), (data, 1920)]

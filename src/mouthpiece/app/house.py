@@ -120,7 +120,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             _all_metrics(host, metrics.Counted(stage, agents, films.stats), stack),
         )
         access = PageAccess(store.secrets.token_keys)
-        app = create_app(house, health, Entrance(access, lambda: _page_account(store)))
+        app = create_app(house, health, Entrance(access, lambda: _page_account(store)), settings.polyai)
         web.mount(app, Pages(house.door.admit, catalog.load, voice, drafts, framers(salon, time.time)))
         settle()
         yield Gateway(app, settings, host, stage, access, first_key, state)
@@ -286,4 +286,4 @@ async def open_worker(settings: Settings, worker_id: str, claim: Claim) -> Async
         salon = await open_salon(settings, store, voice, stack, agents)
         house = replace(_house(settings, store, seat, lambda _: ()), salon=salon, claim=claim)
         settle()
-        yield MediaWorker(create_app(house, Health(ready, text)), stage)
+        yield MediaWorker(create_app(house, Health(ready, text), calls=settings.polyai), stage)

@@ -18,7 +18,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mouthpiece.app.metrics import CONTENT_TYPE
+from mouthpiece.app.polyai import open_gateway
 from mouthpiece.errors import InvalidApiKey, MouthpieceError
+from mouthpiece.polyai import rest as polyai_rest
+from mouthpiece.polyai import socket as polyai_socket
+from mouthpiece.settings import PolyaiSettings
 from mouthpiece.simli import assets, auto, auto_room, faces, messages, rest, rooms, schemas, socket, static
 from mouthpiece.simli.base import House
 from mouthpiece.simli_v1 import auto as v1_auto
@@ -40,7 +44,7 @@ SWALLOWED_BYTES: Final = 8 << 20
 
 DESCRIPTION: Final = """\
 A self-hosted, real-time talking-avatar server. It speaks Simli's v2 and v1 protocols; routes tagged *mouthpiece* are
-its own.
+its own. Its gateway for PolyAI's voice calls is `/api/v1/webrtc/signal`: docs/polyai.md.
 
 WebSockets are not part of OpenAPI: `/compose/webrtc/p2p?session_token=...` (aliases `/compose/webrtc/peer_to_peer`,
 `/peer-to-peer?compose_session_token=...`) and v1's `/startWebRTCSession` are described in docs/protocol.md.
@@ -63,12 +67,15 @@ class Entrance:
     account: Callable[[], Awaitable[str | None]]
 
 
-def create_app(house: House, health: Health, entrance: Entrance | None = None) -> FastAPI:
+def create_app(
+    house: House, health: Health, entrance: Entrance | None = None, calls: PolyaiSettings | None = None
+) -> FastAPI:
     """The application without its middleware. Without ``entrance`` (in a worker) pages cannot get access."""
     app = FastAPI(
         title="mouthpiece", version=version("mouthpiece"), description=DESCRIPTION, docs_url=None, redoc_url=None
     )
     app.state.house, app.state.health, app.state.entrance = house, health, entrance
+    app.state.polyai = open_gateway(house, calls or PolyaiSettings())
     app.add_exception_handler(MouthpieceError, rest.on_fault)
     app.add_exception_handler(RequestValidationError, rest.on_bad_shape)
     app.add_exception_handler(HTTPException, rest.on_http_error)
@@ -86,6 +93,8 @@ def create_app(house: House, health: Health, entrance: Entrance | None = None) -
     app.include_router(auto.router)
     app.include_router(auto_room.router)
     app.include_router(v1_auto.router)
+    app.include_router(polyai_rest.router)
+    app.include_router(polyai_socket.router)
     app.include_router(own)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Final
 
@@ -41,6 +42,7 @@ class StageLedger:
             kind=spec.kind,
             end_user=spec.end_user,
             api_key_name=spec.key_name,
+            call=json.dumps(dict(spec.call)) if spec.call else None,
         )
         limit = self._limits.sessions_per_key
         if not await self._history.begin(record, self._worker, limit=limit):

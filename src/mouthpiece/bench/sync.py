@@ -34,7 +34,7 @@ from mouthpiece.live.stage import Stage
 from mouthpiece.live.studio import Answer, Join, Studio
 from mouthpiece.media import Look
 from mouthpiece.settings import LimitSettings, LiveKitSettings, MediaSettings, TransportSettings
-from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket
+from mouthpiece.transport.base import DirectPeer, PeerListener, RoomListener, RoomPeer, RoomTicket
 from mouthpiece.transport.grants import Signer
 from mouthpiece.transport.p2p import answer
 
@@ -178,7 +178,7 @@ def _by_room(rooms: Rooms) -> Meet:
 
 
 async def _watch(seconds: int, rooms: Rooms | None, say: Callable[[str], None]) -> Receiver:
-    async def answer_here(offer: str, listener: PeerListener) -> tuple[Peer, str]:
+    async def answer_here(offer: str, listener: PeerListener) -> tuple[DirectPeer, str]:
         return await answer(offer, listener, TransportSettings(), host="127.0.0.1")
 
     async def join_there(ticket: RoomTicket, listener: RoomListener) -> RoomPeer:

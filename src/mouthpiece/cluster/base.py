@@ -104,6 +104,10 @@ class SessionHost(Protocol):
         """Where a session lives: for requests that name it and bring no socket. None: it is over, or was never."""
         ...
 
+    def runs(self, session_id: str) -> bool:
+        """Whether its worker has told that the session is on stage. Then its place comes free by itself."""
+        ...
+
     async def release(self, session_id: str) -> None:
         """The session is over. Idempotent."""
 

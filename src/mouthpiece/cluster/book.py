@@ -161,6 +161,11 @@ class Book:
         worker = self._where.get(session_id)
         return worker.places[session_id].lease if worker else None
 
+    def runs(self, session_id: str) -> bool:
+        """Whether the session has a place, and its worker has reported it."""
+        worker = self._where.get(session_id)
+        return worker is not None and worker.places[session_id].seen
+
     def release(self, session_id: str) -> None:
         """Give the place back. Idempotent."""
         worker = self._where.pop(session_id, None)

@@ -43,6 +43,11 @@ class InProcessHost:
         """Where a session lives."""
         return self._book.find(session_id)
 
+    def runs(self, session_id: str) -> bool:
+        """Whether the session is on stage."""
+        self._look()
+        return self._book.runs(session_id)
+
     async def release(self, session_id: str) -> None:
         """The session is over. Idempotent."""
         self._book.release(session_id)

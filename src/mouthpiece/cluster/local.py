@@ -273,6 +273,10 @@ class LocalHost:
         """Where a session lives."""
         return self._book.find(session_id)
 
+    def runs(self, session_id: str) -> bool:
+        """Whether the session is on stage."""
+        return self._book.runs(session_id)
+
     async def release(self, session_id: str) -> None:
         """The session is over. Idempotent."""
         self._book.release(session_id)

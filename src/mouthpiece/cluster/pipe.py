@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
@@ -106,6 +108,18 @@ async def pipe(
     except (OSError, InvalidHandshake, InvalidURI):
         return await _part(client, goodbye())
     return await _Pipe(client, worker, goodbye, patience_s).run(lease.lost)
+
+
+def replaying(socket: WebSocket, *texts: str) -> WebSocket:
+    """The same socket, as if ``texts`` had not been read yet."""
+    again: deque[Message] = deque({"type": "websocket.receive", "text": text} for text in texts)
+
+    async def receive() -> Message:
+        return again.popleft() if again else await socket.receive()
+
+    fresh = WebSocket(socket.scope, receive, socket.send)
+    fresh.client_state, fresh.application_state = socket.client_state, socket.application_state
+    return fresh
 
 
 class _Pipe:

@@ -19,7 +19,7 @@ from mouthpiece.live.studio import Join, OpenVideo, Studio
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
 from mouthpiece.settings import LimitSettings, MediaSettings
-from mouthpiece.transport.base import Peer, PeerListener, RoomTicket
+from mouthpiece.transport.base import DirectPeer, PeerListener, RoomTicket
 
 DAY_S: Final = 86_400.0
 BACKLOG_S: Final = 3_600.0
@@ -75,7 +75,7 @@ class _NoLedger:
 
 
 def _studio(media: MediaSettings, join: Join, video: OpenVideo | None) -> Studio:
-    async def answer(offer: str, listener: PeerListener) -> tuple[Peer, str]:
+    async def answer(offer: str, listener: PeerListener) -> tuple[DirectPeer, str]:
         raise NoLiveKit(what="WebRTC", remedy="this face lives in the process of another framework")
 
     return Studio(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mouthpiece.errors import MouthpieceError
@@ -19,8 +19,9 @@ class SessionSpec:
     """Everything a worker must know to run a session. Plain and serialisable.
 
     ``token_id`` (the token's ``jti``) makes a reconnect with the same token take the running session's place.
-    ``end_user`` is the caller's own name for whom the session is for; ``key_name`` the API key that paid for it.
-    Times in seconds. ``used_s`` of ``max_length_s`` were played in sessions that this one takes over.
+    ``end_user`` is the caller's own name for whom the session is for; ``key_name`` the API key that paid for it;
+    ``call`` what the caller told of the call that it belongs to. Times in seconds. ``used_s`` of ``max_length_s`` were
+    played in sessions that this one takes over.
     """
 
     session_id: str
@@ -35,6 +36,7 @@ class SessionSpec:
     end_user: str | None = None
     key_name: str | None = None
     kind: str = "compose"
+    call: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,13 @@ class LiveSession(Protocol):
     async def answer(self, offer_sdp: str) -> str:
         """Answer a WebRTC offer with complete SDP (all candidates inside). Raises InvalidOffer. Once."""
         ...
+
+    async def add_candidate(self, candidate: str, mid: str | None = None, index: int | None = None) -> bool:
+        """One more ICE candidate of the peer that was answered (RFC 8838); False when it is of no use."""
+        ...
+
+    def echo(self) -> None:
+        """Be a mirror: from now on the peer hears itself, and nothing that is pushed. After ``answer``."""
 
     async def join(self, ticket: RoomTicket) -> None:
         """Enter a room instead of answering an offer, and publish there. Raises RoomUnreachable, NoLiveKit. Once."""

@@ -32,7 +32,7 @@ from mouthpiece.session.events import (
     Sound,
     Spoke,
 )
-from mouthpiece.transport.base import Peer, RoomPeer, RoomTicket, VideoCodec
+from mouthpiece.transport.base import DirectPeer, Peer, RoomPeer, RoomTicket, VideoCodec
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Session:
         self._stats = crew.stats
         self._sound = crew.sound
         self._peer: Peer | None = None
+        self._direct: DirectPeer | None = None
         self._room: RoomPeer | None = None
         self._pictures: Pictures | None = None
         self._start: int | None = None
@@ -79,6 +80,7 @@ class Session:
         self.on_played: Callable[[float], None] | None = None
         """Who is told of each tick that was played, with how open the lips are now (0..1), if anybody."""
         self._openness = 0.0
+        self._mirrors = False
 
     @property
     def spec(self) -> SessionSpec:
@@ -114,6 +116,7 @@ class Session:
         if self._over is not None:
             await peer.close()
             return sdp
+        self._direct = peer
         self._lead(peer)
         return sdp
 
@@ -123,6 +126,16 @@ class Session:
         if peer is None:
             raise PeerConnectionLost(reason="it left before its session began")
         self._lead(peer)
+
+    async def add_candidate(self, candidate: str, mid: str | None = None, index: int | None = None) -> bool:
+        """See ``LiveSession``."""
+        return self._direct is not None and await self._direct.add_candidate(candidate, mid, index)
+
+    def echo(self) -> None:
+        """See ``LiveSession``."""
+        if self._direct is not None:
+            self._mirrors = True
+            self._direct.echo()
 
     async def join(self, ticket: RoomTicket) -> None:
         """See ``LiveSession``. From here on the clock may start."""
@@ -337,7 +350,7 @@ class Session:
             self._room.report_started()
 
     def _send_sound(self, sound: Sound, due: float) -> None:
-        if self._peer is not None and self._peer.wants_sound:
+        if self._peer is not None and self._peer.wants_sound and not self._mirrors:
             self._peer.send_sound(self._sound.encode(sound.pcm, sound.sample))
             self._stats.sounds += 1
             self._stats.sound_lateness.add(max(0.0, time.monotonic() - due))

@@ -13,7 +13,7 @@ from mouthpiece.lipsync.base import LipSync
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.media import EncodedSound, Look, Pcm
 from mouthpiece.session.events import EndReason
-from mouthpiece.transport.base import Peer, PeerListener, RoomListener, RoomPeer, RoomTicket, VideoCodec
+from mouthpiece.transport.base import DirectPeer, PeerListener, RoomListener, RoomPeer, RoomTicket, VideoCodec
 
 
 class SoundEncoder(Protocol):
@@ -37,7 +37,7 @@ class Ledger(Protocol):
 OpenVideo = Callable[[VideoCodec, Look, int, int], VideoEncoder]
 """(codec, look, pictures a second, bits a second) -> encoder."""
 
-Answer = Callable[[str, PeerListener], Awaitable[tuple[Peer, str]]]
+Answer = Callable[[str, PeerListener], Awaitable[tuple[DirectPeer, str]]]
 """(offer SDP, listener) -> (peer, answer SDP). Raises InvalidOffer."""
 
 

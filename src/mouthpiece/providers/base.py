@@ -14,6 +14,12 @@ class MindChoice:
     base_url: str = ""
     key: str = field(default="", repr=False)
 
+    @property
+    def realtime(self) -> bool:
+        """Whether the model is a speech-to-speech one, which hears and speaks itself."""
+        words = {"openai": ("realtime",), "google": ("live", "native-audio")}.get(self.provider, ())
+        return any(word in self.model for word in words)
+
 
 @dataclass(frozen=True, slots=True)
 class VoiceChoice:

@@ -76,7 +76,7 @@ class Catalog:
             said.append(f"no key for the voice of {choice.voice.provider}: the embedded voice speaks instead")
         if real.mind.provider != choice.mind.provider:
             said.append(f"no key for {choice.mind.provider}: a language model of this machine answers if there is one")
-        if not cloud.realtime(real.mind) and real.voice.provider != "user":
+        if not real.mind.realtime and real.voice.provider != "user":
             said += self._language_warnings(real, language)
         return said
 
@@ -91,7 +91,7 @@ class Catalog:
     def notices(self, choice: Choice, language: str) -> Sequence[str]:
         """What the user must be told, spoken."""
         real = self.resolved(choice)
-        if cloud.realtime(real.mind) or real.voice.provider == "user":
+        if real.mind.realtime or real.voice.provider == "user":
             return []
         deaf = real.ears == "embedded" and not _is_english(language)
         return ["Please speak English with me. I do not understand other languages on this server."] if deaf else []

@@ -61,7 +61,7 @@ def openai_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
     from livekit.plugins import openai as plugin
 
     model = choice.model or "gpt-4o-mini"
-    if realtime(choice):
+    if choice.realtime:
         from mouthpiece.providers.openai_realtime import RealtimeModel
 
         return RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url, conn_options=PATIENCE)
@@ -75,14 +75,8 @@ def google_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
 
     model = choice.model or "gemini-2.5-flash"
     options = HttpOptions(base_url=urls.google_url)
-    if realtime(choice):
+    if choice.realtime:
         return plugin.realtime.RealtimeModel(
             model=model, api_key=choice.key, http_options=options, conn_options=PATIENCE
         )
     return plugin.LLM(model=model, api_key=choice.key, http_options=options)
-
-
-def realtime(choice: MindChoice) -> bool:
-    """Whether the model is a speech-to-speech one."""
-    words = {"openai": ("realtime",), "google": ("live", "native-audio")}.get(choice.provider, ())
-    return any(word in choice.model for word in words)

@@ -31,8 +31,10 @@ from mouthpiece.agent.base import (
     Talk,
     Turn,
 )
+from mouthpiece.agent.scribe import Scribe
 from mouthpiece.cluster import pipe
 from mouthpiece.cluster.base import SESSION_HEADER, Lease
+from mouthpiece.cluster.wire import ClientGone, Wire
 from mouthpiece.live.base import LiveSession, Over, SessionSpec, Speaking
 from mouthpiece.media import Look
 from mouthpiece.session.events import EndReason
@@ -41,8 +43,7 @@ from mouthpiece.simli.auto_base import Running, Salon, salon_of, troupe_of
 from mouthpiece.simli.auto_tokens import RoomClaims, check_origin
 from mouthpiece.simli.base import House
 from mouthpiece.simli.socket import act, carry, first_offer, serve
-from mouthpiece.simli.wire import ClientGone, Wire
-from mouthpiece.store.conversations import ConversationRecord, SaidLine
+from mouthpiece.store.conversations import ConversationRecord
 
 log = logging.getLogger(__name__)
 
@@ -199,8 +200,7 @@ class Meeting:
         self._session = session
         self._talk: Talk | None = None
         self._unsent: asyncio.Queue[str] = asyncio.Queue(UNSENT)
-        self._unwritten: list[SaidLine] = []
-        self._news = asyncio.Event()
+        self._scribe = Scribe(salon.conversations, record.id)
         self._reason: str | None = None
 
     async def hold(self, claims: RoomClaims) -> None:
@@ -209,7 +209,7 @@ class Meeting:
         troupe = troupe_of(self._salon)
         self._talk = talk = await troupe.open(plan, claims.choice, self._session, self._told)
         self._session.microphone, self._session.on_played = talk.hear, talk.played
-        chores = [asyncio.create_task(work) for work in (self._listen(), self._send(), self._write())]
+        chores = [asyncio.create_task(work) for work in (self._listen(), self._send(), self._scribe.write())]
         try:
             await talk.start()
             over = await self._follow()
@@ -225,7 +225,7 @@ class Meeting:
         try:
             if self._talk is not None:
                 await self._talk.close()
-            await self._flush()
+            await self._scribe.flush()
         finally:
             await self._session.close(EndReason.CLOSED)
 
@@ -268,8 +268,7 @@ class Meeting:
 
     def _keep(self, line: Line) -> None:
         if self.record.transcribed:
-            self._unwritten.append(SaidLine(line.role, line.content, line.timestamp, line.interrupted))
-            self._news.set()
+            self._scribe.keep(line)
         else:
             self._salon.memory.add(self.record.id, line)
 
@@ -310,20 +309,6 @@ class Meeting:
         with contextlib.suppress(ClientGone):  # the listener notices too, and ends it
             while True:
                 await self._wire.send(await self._unsent.get())
-
-    async def _write(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            await self._flush()
-
-    async def _flush(self) -> None:
-        lines, self._unwritten = self._unwritten, []
-        try:
-            await self._salon.conversations.say(self.record.id, lines)
-        except errors.Unavailable as fault:
-            log.warning("the transcript is written later: %s", fault)
-            self._unwritten = lines + self._unwritten
 
     async def _follow(self) -> Over:
         running = self._salon.running.get(self.record.id)

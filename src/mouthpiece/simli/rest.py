@@ -5,6 +5,7 @@ Sources: the OpenAPI of Simli v2 and what its clients send; see docs/protocol.md
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -270,7 +271,11 @@ def _iso(unix_s: float) -> str:
 
 # --- looking back --------------------------------------------------------------------------------------------------
 @router.get(
-    "/history/sessions", response_model=schemas.HistoryReply, responses=faults(401, 422), summary="Session history"
+    "/history/sessions",
+    response_model=schemas.HistoryReply,
+    response_model_exclude_defaults=True,  # ``call`` has one
+    responses=faults(401, 422),
+    summary="Session history",
 )
 async def history(
     who: Asking,
@@ -306,6 +311,7 @@ def _session_reply(session: SessionRecord, now: float) -> schemas.SessionReply:
         apiKeyName=session.api_key_name,
         sessionTokenId=session.token_id,
         endReason=session.end_reason,
+        call=None if session.call is None else json.loads(session.call),
     )
 
 

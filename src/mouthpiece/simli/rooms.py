@@ -21,6 +21,7 @@ from mouthpiece import errors
 from mouthpiece.cluster import pipe
 from mouthpiece.cluster.base import SESSION_HEADER, Lease
 from mouthpiece.cluster.forward import forward
+from mouthpiece.cluster.wire import ClientGone, Wire
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.live.base import LiveSession, Over, SessionSpec
 from mouthpiece.session.events import EndReason
@@ -30,7 +31,6 @@ from mouthpiece.simli import socket as compose
 from mouthpiece.simli.base import House
 from mouthpiece.simli.hosts import check_livekit_url
 from mouthpiece.simli.rest import InHouse, faults
-from mouthpiece.simli.wire import ClientGone, Wire
 from mouthpiece.transport.base import RoomTicket
 from mouthpiece.transport.grants import Signer, speaker_of
 

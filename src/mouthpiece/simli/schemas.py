@@ -170,6 +170,7 @@ class SessionReply(BaseModel):
     apiKeyName: str | None
     sessionTokenId: str
     endReason: str | None
+    call: dict[str, object] | None = Field(None, description="of PolyAI's gateway: what the caller told of the call")
 
 
 class HistoryReply(BaseModel):

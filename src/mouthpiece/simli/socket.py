@@ -9,17 +9,15 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol, cast
 
 from fastapi import APIRouter, WebSocket
-from starlette.requests import HTTPConnection
-from starlette.types import Message
 
 from mouthpiece import errors
 from mouthpiece.cluster import pipe
 from mouthpiece.cluster.base import SESSION_HEADER, Lease
+from mouthpiece.cluster.wire import ClientGone, Wire, stranger
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.live.base import Backlog, Command, LiveSession, NotDressed, Over, SessionSpec, Speaking
 from mouthpiece.media import Look
@@ -27,12 +25,8 @@ from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages as m
 from mouthpiece.simli.base import House
 from mouthpiece.simli.tokens import SessionClaims, origin_allowed
-from mouthpiece.simli.wire import ClientGone, Wire
 
 log = logging.getLogger(__name__)
-
-STRANGERS_PER_ADDRESS: Final = 32
-"""Sockets of one address that may wait without having shown a token."""
 
 LEAVING_S: Final = 1.0
 """A client that hangs up closes its peer first and its socket a moment later; that is not worth an error."""
@@ -43,7 +37,6 @@ OFFERING_S: Final = 1.0
 _TOKEN_NAMES: Final = ("session_token", "compose_session_token")
 
 router = APIRouter()
-_strangers: Counter[str] = Counter()
 
 
 @router.websocket("/compose/webrtc/p2p")
@@ -113,27 +106,12 @@ def open_token(token: str, origin: str | None, house: House) -> SessionClaims:
 
 async def _token_message(wire: Wire, house: House) -> str:
     try:
-        with stranger(wire.socket, house):
+        with stranger(wire.socket, house.limits.retry_s):
             async with asyncio.timeout_at(wire.opened + house.limits.offer_timeout_s):
                 message = await wire.receive()
     except TimeoutError:
         raise errors.InvalidSessionToken from None
     return message if isinstance(message, str) else ""
-
-
-@contextlib.contextmanager
-def stranger(client: HTTPConnection, house: House) -> Iterator[None]:
-    """Count a client that has not shown a token yet, for as long as the block lasts. Raises RateLimited."""
-    address = client.client.host if client.client else ""
-    if _strangers[address] >= STRANGERS_PER_ADDRESS:
-        raise errors.RateLimited(reason="too many clients without a session token", retry_s=house.limits.retry_s)
-    _strangers[address] += 1
-    try:
-        yield
-    finally:
-        _strangers[address] -= 1
-        if not _strangers[address]:
-            del _strangers[address]
 
 
 async def first_offer(wire: Wire, house: House) -> m.Offer:
@@ -200,23 +178,11 @@ async def carry(wire: Wire, lease: Lease, offer: m.Offer, failure: Callable[[Mou
     """The session lives in a worker: pipe the socket there, the offer first. ``failure`` words the worker's death."""
     goodbye = failure(errors.WorkerLost())
     await pipe.pipe(
-        _replaying(wire.socket, m.offer(offer)),
+        pipe.replaying(wire.socket, m.offer(offer)),
         lease,
         goodbye=lambda: pipe.Goodbye(goodbye.texts, goodbye.code),
         headers={SESSION_HEADER: lease.session_id},
     )
-
-
-def _replaying(socket: WebSocket, first: str) -> WebSocket:
-    """The same socket, as if ``first`` had not been read yet."""
-    again: list[Message] = [{"type": "websocket.receive", "text": first}]
-
-    async def receive() -> Message:
-        return again.pop() if again else await socket.receive()
-
-    fresh = WebSocket(socket.scope, receive, socket.send)
-    fresh.client_state, fresh.application_state = socket.client_state, socket.application_state
-    return fresh
 
 
 # --- the session ---------------------------------------------------------------------------------------------------

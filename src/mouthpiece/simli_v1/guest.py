@@ -7,13 +7,13 @@ import contextlib
 from typing import Final
 
 from mouthpiece import errors
+from mouthpiece.cluster.wire import ClientGone
 from mouthpiece.live.base import LiveSession
 from mouthpiece.session.events import EndReason
 from mouthpiece.simli import messages as v2
 from mouthpiece.simli.base import House
 from mouthpiece.simli.socket import act, open_token
 from mouthpiece.simli.tokens import SessionClaims
-from mouthpiece.simli.wire import ClientGone
 from mouthpiece.simli_v1 import messages as m
 
 REMIND_S: Final = 1.0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response, WebSocket
 
 from mouthpiece import errors
+from mouthpiece.cluster.wire import Wire, stranger
 from mouthpiece.live.base import LiveSession, Over, SessionSpec
 from mouthpiece.simli import messages as v2
 from mouthpiece.simli import rooms, schemas
@@ -15,7 +16,6 @@ from mouthpiece.simli import socket as compose
 from mouthpiece.simli.base import House
 from mouthpiece.simli.rest import InHouse, faults
 from mouthpiece.simli.tokens import SessionClaims
-from mouthpiece.simli.wire import Wire
 from mouthpiece.simli_v1 import messages as m
 from mouthpiece.simli_v1.guest import Guest, obey
 from mouthpiece.simli_v1.socket import REMIND_AFTER_S
@@ -46,7 +46,7 @@ async def _claims(wire: Wire, house: House) -> SessionClaims:
     if given := wire.socket.headers.get(rooms.TOKEN_HEADER):  # a worker's gateway has read it
         return compose.open_token(given, origin, house)
     guest = Guest(house, origin)
-    with compose.stranger(wire.socket, house):
+    with stranger(wire.socket, house.limits.retry_s):
         try:
             await _hear(wire, guest, min(REMIND_AFTER_S, limit))
             if not guest.claims.done():

@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 from mouthpiece import errors
 from mouthpiece.cluster.base import SESSION_HEADER
 from mouthpiece.cluster.forward import forward
+from mouthpiece.cluster.wire import ClientGone, Wire, stranger
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.live.base import Stage, Visitor
 from mouthpiece.session.events import EndReason
@@ -29,7 +30,6 @@ from mouthpiece.simli import rest
 from mouthpiece.simli import socket as compose
 from mouthpiece.simli.base import House
 from mouthpiece.simli.tokens import SessionClaims
-from mouthpiece.simli.wire import ClientGone, Wire
 from mouthpiece.simli_v1 import messages as m
 from mouthpiece.simli_v1.guest import Guest, obey
 from mouthpiece.simli_v1.schemas import AnswerReply, OfferRequest
@@ -56,7 +56,7 @@ async def p2p(socket: WebSocket) -> None:
 
 async def _converse(wire: Wire, house: House) -> None:
     with ExitStack() as unknown:
-        unknown.enter_context(compose.stranger(wire.socket, house))
+        unknown.enter_context(stranger(wire.socket, house.limits.retry_s))
         offer = await compose.first_offer(wire, house)
         if house.stage is None:
             unknown.close()  # its worker counts on
@@ -104,7 +104,7 @@ async def over_data_channel(request: Request, asked: OfferRequest, house: rest.I
     if house.stage is None:
         return await _forward(request, house)
     with ExitStack() as unknown:
-        unknown.enter_context(compose.stranger(request, house))
+        unknown.enter_context(stranger(request, house.limits.retry_s))
         session_id = _session_id(request, house)
         visitor, sdp = await house.stage.welcome(session_id, asked.sdp)
         table = Table(house, house.stage, session_id, visitor, Guest(house, request.headers.get("origin")))

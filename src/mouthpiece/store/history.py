@@ -22,7 +22,8 @@ WORKER_LOST = "worker_lost"  # the end reason of a session whose lease ran out
 class SessionRecord:
     """A session as history keeps it. Times in unix seconds; ``ended`` None: it is running.
 
-    ``token_id`` is the session token's ``jti``; ``end_user`` the caller's own name for whom the session is for.
+    ``token_id`` is the session token's ``jti``; ``end_user`` the caller's own name for whom the session is for;
+    ``call`` what the caller told of the call that it belongs to, as JSON.
     """
 
     id: str
@@ -36,10 +37,11 @@ class SessionRecord:
     ended: float | None = None
     end_reason: str | None = None
     frames: int = 0
+    call: str | None = None
 
 
 _COLUMNS = [sessions.c[each.name] for each in fields(SessionRecord)]
-_GIVEN = ("id", "account", "token_id", "face_id", "kind", "end_user", "api_key_name")
+_GIVEN = ("id", "account", "token_id", "face_id", "kind", "end_user", "api_key_name", "call")
 
 
 class History:

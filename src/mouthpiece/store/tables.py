@@ -48,6 +48,7 @@ sessions = Table(
     Column("frames", BigInteger, nullable=False),
     Column("worker", String(64), nullable=False),
     Column("lease_until", Double, nullable=False),
+    Column("call", Text),  # JSON: what the caller told of the call that it belongs to
 )
 Index(None, sessions.c.account, sessions.c.started)
 Index(None, sessions.c.ended, sessions.c.lease_until)

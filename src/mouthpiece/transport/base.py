@@ -62,6 +62,20 @@ class Peer(Protocol):
         ...
 
 
+class DirectPeer(Peer, Protocol):
+    """A peer whose offer we answered ourselves."""
+
+    def echo(self) -> None:
+        """From now on the other side hears itself: its Opus packets go back as they came, stereo and at 48 kHz.
+
+        ``send_sound`` is not to be called any more.
+        """
+
+    async def add_candidate(self, candidate: str, mid: str | None = None, index: int | None = None) -> bool:
+        """Take one more remote ICE candidate (RFC 8838); False when it is of no use."""
+        ...
+
+
 # --- rooms: the way out is a place that others enter too -----------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class RoomTicket:

@@ -31,6 +31,11 @@ class Packet(Protocol):
         """16 bits."""
         ...
 
+    @property
+    def timestamp(self) -> int:
+        """32 bits, of the 48 kHz clock."""
+        ...
+
 
 class Reorder:
     """RTP packets in any order to payloads in order; None stands for a packet that was lost."""
@@ -72,11 +77,35 @@ def _ahead(sequence: int, reference: int) -> int:
     return (sequence - reference + 0x8000 & 0xFFFF) - 0x8000
 
 
-class MicrophoneBuffer:
-    """Stands where the WebRTC library keeps its jitter buffer: takes each packet, gives nothing back."""
+class Mirror:
+    """RTP timestamps of packets on their way back: as far apart as they came, the first at ``start``.
 
-    def __init__(self, heard: Callable[[Pcm], None]) -> None:
+    A packet that comes after a later one is not sent back: its time is over.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._next = start
+        self._last: int | None = None
+
+    def place(self, timestamp: int) -> int | None:
+        """Where a packet with this timestamp (32 bits) goes, in the same clock without its limit; None: nowhere."""
+        step = 0 if self._last is None else (timestamp - self._last + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        if step < 0 or (step == 0 and self._last is not None):
+            return None
+        self._last = timestamp
+        self._next += step
+        return self._next
+
+
+class MicrophoneBuffer:
+    """Stands where the WebRTC library keeps its jitter buffer: takes each packet, gives nothing back.
+
+    ``heard`` is told the sound, and ``came`` (payload, RTP timestamp) every packet as it came.
+    """
+
+    def __init__(self, heard: Callable[[Pcm], None], came: Callable[[bytes, int], None] | None = None) -> None:
         self._heard = heard
+        self._came = came
         self._reorder = Reorder()
         self._decoder = OpusDecoder()
         self._last = np.zeros(320, np.int16)
@@ -84,6 +113,8 @@ class MicrophoneBuffer:
     def add(self, packet: Packet) -> tuple[bool, None]:
         """Called by the library with every packet of the stream; the payload is in ``_data``."""
         payload = bytes(getattr(packet, "_data", b""))
+        if self._came is not None and payload:
+            self._came(payload, packet.timestamp)
         for part in self._reorder.push(packet.sequence_number, payload):
             pcm = np.zeros_like(self._last) if part is None else self._decoder.decode(part)
             if pcm.size:

@@ -21,13 +21,13 @@ from aiortc.sdp import candidate_from_sdp
 
 from mouthpiece.codec.packet import picture_packet, sound_packet
 from mouthpiece.errors import InvalidOffer
-from mouthpiece.media import EncodedPicture, EncodedSound, Pcm
+from mouthpiece.media import SAMPLE_RATE, EncodedPicture, EncodedSound, Pcm
 from mouthpiece.settings import MediaSettings, TransportSettings
 from mouthpiece.transport import ice, rtcp
 from mouthpiece.transport.base import PeerListener, VideoCodec
 from mouthpiece.transport.bitrate import BitrateRule
 from mouthpiece.transport.candidates import MAX_CANDIDATES, usable_candidates
-from mouthpiece.transport.microphone import MicrophoneBuffer
+from mouthpiece.transport.microphone import MicrophoneBuffer, Mirror
 from mouthpiece.transport.sdp import Offer, finish_answer, read_offer
 from mouthpiece.transport.tracks import PICTURE_QUEUE, SOUND_QUEUE, PacketTrack
 from mouthpiece.transport.watch import Watch
@@ -89,6 +89,7 @@ class P2PPeer:
         self._needs_key = False
         self._connected = False
         self._over = False
+        self._mirror: Mirror | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self.replies_dropped = 0
@@ -132,6 +133,15 @@ class P2PPeer:
         if not self._pictures.put(picture_packet(packet)):
             self._needs_key = True
             self._listener.on_keyframe_request()
+
+    def echo(self) -> None:
+        """From now on the other side hears itself. See ``Peer``."""
+        self._mirror = Mirror(0)
+
+    def _reflect(self, payload: bytes, timestamp: int) -> None:
+        at = None if self._mirror is None else self._mirror.place(timestamp)
+        if at is not None:
+            self.send_sound(EncodedSound(payload, at // (SOUND_CLOCK // SAMPLE_RATE)))
 
     async def close(self) -> None:
         """Leave: tells the other side, frees sockets and tasks. Idempotent; takes at most two seconds."""
@@ -200,7 +210,7 @@ class P2PPeer:
             if track is not None:
                 self._attach_sender(transceiver, track)
             if section.microphone:
-                rtcp.replace(transceiver.receiver, JITTER_BUFFER, MicrophoneBuffer(self._hear))
+                rtcp.replace(transceiver.receiver, JITTER_BUFFER, MicrophoneBuffer(self._hear, self._reflect))
 
     def _attach_sender(self, transceiver: RTCRtpTransceiver, track: PacketTrack) -> None:
         sender = transceiver.sender

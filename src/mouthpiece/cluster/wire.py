@@ -1,14 +1,17 @@
-"""One client's WebSocket: text out, bounded in every direction."""
+"""One client's WebSocket: text out, bounded in every direction; and how many may wait unknown."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from mouthpiece.simli.messages import Goodbye
+from mouthpiece.errors import RateLimited
 
 SEND_TIMEOUT_S: Final = 10.0
 """A client that takes nothing for this long is gone."""
@@ -17,8 +20,48 @@ BYTES_A_MESSAGE: Final = 8_192
 """A long message counts as one for every so many bytes."""
 
 
+STRANGERS_PER_ADDRESS: Final = 32
+"""Sockets of one address that may wait without having shown a token."""
+
+_strangers: Counter[str] = Counter()
+
+
 class ClientGone(Exception):
     """The client left, or takes nothing any more."""
+
+
+class Goodbye(Protocol):
+    """The last messages of a socket, its close code, and a reason for whoever reads close frames."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """In the protocol's order."""
+        ...
+
+    @property
+    def code(self) -> int:
+        """Of the close frame."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Of the close frame; may be empty."""
+        ...
+
+
+@contextlib.contextmanager
+def stranger(client: HTTPConnection, retry_s: int) -> Iterator[None]:
+    """Count a client that has not shown a token yet, for as long as the block lasts. Raises RateLimited."""
+    address = client.client.host if client.client else ""
+    if _strangers[address] >= STRANGERS_PER_ADDRESS:
+        raise RateLimited(reason="too many clients without a session token", retry_s=retry_s)
+    _strangers[address] += 1
+    try:
+        yield
+    finally:
+        _strangers[address] -= 1
+        if not _strangers[address]:
+            del _strangers[address]
 
 
 class Pace:

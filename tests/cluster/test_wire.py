@@ -11,9 +11,9 @@ from tests.simli.conftest import Front
 from tests.support.databases import Clock
 from websockets.exceptions import ConnectionClosed
 
+from mouthpiece.cluster import wire
+from mouthpiece.cluster.wire import BYTES_A_MESSAGE, Pace
 from mouthpiece.session.events import EndReason
-from mouthpiece.simli import wire
-from mouthpiece.simli.wire import BYTES_A_MESSAGE, Pace
 
 
 def test_a_burst_of_two_seconds_worth_is_free_and_then_the_rate_holds() -> None:

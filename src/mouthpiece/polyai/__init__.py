@@ -1,0 +1,1 @@
+"""PolyAI's WebRTC gateway: voice calls, sound alone, with agents of this server."""
