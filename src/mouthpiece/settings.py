@@ -184,7 +184,7 @@ class AgentSettings:
 
     warm: bool = True  # load the models of voice agents at start, when the extra is installed
     find_local: bool = True  # look for a language model on this machine's own ports
-    patience_s: Annotated[float, Between(0.3)] = 0.65  # silence that ends a turn which does not sound finished
+    patience_s: Annotated[float, Between(0.3)] = 0.6  # silence that ends a turn which does not sound finished
     listeners: Count = 2  # helper processes of the embedded ears, one for each voice that is heard at the same time
     llm_url: str | None = None  # any OpenAI-compatible server, for conversations that name no model
     llm_model: str | None = None

@@ -1,4 +1,4 @@
-"""Small servers that speak the wire formats of ElevenLabs, Cartesia, Deepgram and OpenAI, well and badly."""
+"""Small servers that speak the wire formats of ElevenLabs, Cartesia, Deepgram, OpenAI and Google, well and badly."""
 
 from __future__ import annotations
 
@@ -114,12 +114,15 @@ class Clouds:
 @contextlib.asynccontextmanager
 async def clouds() -> AsyncIterator[Clouds]:
     """All of them on one port of loopback."""
+    from tests.support.realtime_clouds import Gemini
+
     it = Clouds()
     app = web.Application()
     app.router.add_get("/eleven/text-to-speech/{voice}/multi-stream-input", it.elevenlabs)
     app.router.add_get("/cartesia/tts/websocket", it.cartesia)
     app.router.add_get("/deepgram/listen", it.deepgram)
     app.router.add_post("/openai/chat/completions", it.openai)
+    app.router.add_post("/google/{path:.*streamGenerateContent}", Gemini(it).generate)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -91,7 +91,7 @@ class Cast:
     read: Read
     executor: Executor
     close: Callable[[], Awaitable[None]]
-    patience_s: float = 0.65
+    patience_s: float = 0.6
     redial: Callable[[], Mind] | None = None
 
 
@@ -109,6 +109,8 @@ class Conversation:
         self._session: AgentSession[None] = _session(plan, cast)
         self._agent = _Avatar(plan, cast, self._failed)
         self._spoke_at = time.monotonic()
+        self._quiet = asyncio.Event()  # the user is not speaking
+        self._quiet.set()
         self._minds: list[Mind] = []  # made anew
         self._apologies: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,6 +195,7 @@ class Conversation:
     def _user_state(self, event: UserStateChangedEvent) -> None:
         self._spoke_at = time.monotonic()
         speaking = event.new_state == "speaking"
+        (self._quiet.clear if speaking else self._quiet.set)()
         self._turns.user(speaking=speaking)
         self._tell(StateChanged("user", "speaking" if speaking else "listening"))
         if speaking and self._silent:
@@ -246,7 +249,12 @@ class Conversation:
         now = time.monotonic()
         if now - self._apologies.get(stage, -QUIET_S) >= QUIET_S:
             self._apologies[stage] = now
-            self._say_embedded(words)
+            self._spawn(self._say_when_quiet(words))
+
+    async def _say_when_quiet(self, words: str) -> None:
+        """Not into the user's own words, which would cut it off."""
+        await self._quiet.wait()
+        self._say_embedded(words)
 
     async def _watch_idle(self) -> None:
         while (left := self._spoke_at + self._plan.max_idle_s - time.monotonic()) > 0:

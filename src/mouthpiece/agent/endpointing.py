@@ -29,7 +29,7 @@ MIN_DELAY_S: Final = 0.38
 FIRST_LOOK_S: Final = 0.22
 """Silence at which the library asks for the first time: 0.2 s, in windows of 32 ms."""
 
-SECOND_LOOK_S: Final = 0.36
+SECOND_LOOK_S: Final = 0.32
 LIKELY: Final = 0.83
 """Of the detector's threshold: enough at the second look, when a pause within a sentence is mostly over already."""
 

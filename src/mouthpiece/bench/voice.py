@@ -73,12 +73,9 @@ def run(wanted: Wanted, say: Callable[[str], None]) -> Report:
     report = Report("voice")
     with tempfile.TemporaryDirectory(prefix="mouthpiece-bench-voice-") as name:
         folder = Path(name)
-        with _server() as server:
-            _manners(server, _written(turns, folder), wanted.rounds, report)
-            say(f"end of speech to first sound: {report.rows[0]['p50_ms']} ms")
-            for seconds in wanted.pauses:
-                _pauses(server, turns, seconds, (folder, report))
-                say(f"pauses of {seconds:g} s: {report.rows[-1]['cut_ins']} cut in of {report.rows[-1]['n']}")
+        if wanted.rounds or wanted.pauses:
+            with _server() as server:
+                _talk(server, turns, wanted, (folder, report, say))
         for callers in wanted.callers:
             _load(callers, wanted.seconds, _written(turns, folder), report)
             say(f"{callers} at once: {report.rows[-1]['p50_ms']} ms")
@@ -89,6 +86,18 @@ def run(wanted: Wanted, say: Callable[[str], None]) -> Report:
         "sound counts when its packet is there; a browser plays it 40 to 80 ms later",
     ]
     return report
+
+
+def _talk(
+    server: Server, turns: Sequence[Utterance], wanted: Wanted, into: tuple[Path, Report, Callable[[str], None]]
+) -> None:
+    folder, report, say = into
+    if wanted.rounds:
+        _manners(server, _written(turns, folder), wanted.rounds, report)
+        say(f"end of speech to first sound: {report.rows[0]['p50_ms']} ms")
+    for seconds in wanted.pauses:
+        _pauses(server, turns, seconds, (folder, report))
+        say(f"pauses of {seconds:g} s: {report.rows[-1]['cut_ins']} cut in of {report.rows[-1]['n']}")
 
 
 def _server() -> contextlib.AbstractContextManager[Server]:

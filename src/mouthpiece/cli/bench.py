@@ -140,7 +140,7 @@ def voice(
     speech: Annotated[
         Path | None, typer.Option(help="WAV files to ask with, one whole turn each; else the embedded voice")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="how often each is said")] = 2,
+    rounds: Annotated[int, typer.Option(help="how often each is said; 0: only pauses and loads")] = 2,
     pauses: Annotated[str, typer.Option(help="seconds of silence put into turns, one test each")] = "0.4,0.7,1.0",
     callers: Annotated[str, typer.Option(help="how many conversations at once, one load each")] = "1,6",
     seconds: Annotated[float, typer.Option(help="measured seconds a load")] = 40.0,
