@@ -26,7 +26,7 @@ from mouthpiece.face.catalog import load
 from mouthpiece.media import SAMPLE_RATE
 
 pytestmark = pytest.mark.timeout(240)
-PATIENT = {"MOUTHPIECE_ENGINES_BUDGET_MS": "2000"}  # of a busy test machine
+PATIENT = {"MOUTHPIECE_ENGINES_BUDGET_MS": "2000", "MOUTHPIECE_RENDER_WAIT_S": "120"}  # of a busy test machine
 Luma = NDArray[np.uint8]
 
 
@@ -99,7 +99,7 @@ async def test_a_distribution_of_somebody_else_draws_the_mouth_live(chalky: Serv
 def test_it_draws_the_mouth_in_videos_too(chalky: Server) -> None:
     body = {"faceId": "mia", "audioFormat": "pcm16", "audioBase64": base64.b64encode(hum(1.5)).decode()}
     answer = httpx.post(f"{chalky.url}/static/audio", json=body, headers={"x-simli-api-key": KEY}, timeout=60)
-    film = httpx.get(answer.json()["mp4_url"], timeout=120).raise_for_status().content
+    film = httpx.get(answer.json()["mp4_url"], timeout=150).raise_for_status().content
     with av.open(io.BytesIO(film), "r") as container:
         chalk = [chalked(frame.to_ndarray()[:512].astype(np.uint8)) for frame in container.decode(video=0)]
     assert sum(chalk) > 5

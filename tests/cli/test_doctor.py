@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.networks import wav2lip_file
 from tests.support.turn import SECRET, coturn, turnserver
 from typer.testing import CliRunner, Result
 
@@ -360,3 +361,20 @@ def test_extras_are_those_of_the_package(data: Path) -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     named = {found.name for found in check_parts.extras(_settings(data))}
     assert named == {f"extra {name}" for name in project["optional-dependencies"]}
+
+
+# --- engines from outside -------------------------------------------------------------------------------------------
+def test_an_engine_from_outside_shows_its_device_its_licence_and_what_it_costs(data: Path, tmp_path: Path) -> None:
+    network = tmp_path / "random.onnx"
+    network.write_bytes(wav2lip_file())
+    found = check_parts.engine(_settings(data, engines__name="wav2lip", engines__file=network))
+    assert found.level is Level.OK
+    assert "wav2lip on cpu; licence: that of the network file" in found.text
+    assert "sound waits 212 ms for it; at most 25 ms a picture" in found.text
+
+
+def test_an_engine_that_cannot_be_had_is_a_warning_with_what_to_do(data: Path) -> None:
+    found = check_parts.engine(_settings(data, engines__name="wav2lip", engines__file="/no/such/file"))
+    assert (found.level, found.remedy) == (Level.WARNING, "no network file '/no/such/file': name one of your own")
+    assert "the mesh engine draws every mouth" in found.text
+    assert "wav2lip" in check_parts.engine(_settings(data)).text
