@@ -399,6 +399,11 @@ def test_nobody_found_so_points_are_placed_by_hand(page: Page, folder: Path, ser
     for name, point in names.items():
         x, y = value(page, name)
         drag(page, name, ((truth[point, 0] - x) / scale, (truth[point, 1] - y) / scale))
+    page.get_by_role("button", name="Look closer").click()
+    page.wait_for_function(STILL)
+    nearer = page.evaluate("1 / document.getElementById('editor').getScreenCTM().a")
+    assert nearer < 0.9 * scale
+    drag(page, "hairline", ((truth[10, 0] - value(page, "hairline")[0]) / nearer, 0))
     for name, point in names.items():
         assert np.allclose(value(page, name), truth[point, :2], atol=3), name
     page.get_by_role("button", name="Use these points").click()

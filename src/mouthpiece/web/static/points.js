@@ -70,6 +70,11 @@ export class PointEditor extends EventTarget {
     this.#make();
   }
 
+  // While placing: only the surroundings of the face that is being placed, or all of the picture.
+  closer(on) {
+    this.#zoom(on ? this.#around("face", 2) : [0, 0, ...this.#size], true);
+  }
+
   // Which points have handles: a group of the kit, or "" for none; the view goes there.
   choose(group, glide = true) {
     this.#group = group;
@@ -216,12 +221,12 @@ export class PointEditor extends EventTarget {
     return shifts;
   }
 
-  #around(group) {
+  #around(group, margin = group === "face" ? 1.25 : 1.45) {
     const rows = (this.#kit.lines[group] ?? []).flat();
     if (!rows.length) return [0, 0, ...this.#size];
     const xs = rows.map((point) => this.#points[point][0]), ys = rows.map((point) => this.#points[point][1]);
     const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    const side = Math.min(Math.max(right - left, bottom - top) * (group === "face" ? 1.25 : 1.45), ...this.#size);
+    const side = Math.min(Math.max(right - left, bottom - top) * margin, ...this.#size);
     const clamp = (low, size) => Math.max(0, Math.min(low, size - side));
     return [clamp((left + right - side) / 2, this.#size[0]), clamp((top + bottom - side) / 2, this.#size[1]), side, side];
   }

@@ -173,6 +173,13 @@ async function placeByHand() {
   go("place");
   editor.look("points");
   editor.place($("sent").src, width, height);
+  lookCloser(false);
+}
+
+// A face that is small in its picture is placed in two steps: roughly in all of it, then closer.
+function lookCloser(closer) {
+  editor.closer(closer);
+  $("closer").setAttribute("aria-pressed", String(closer));
 }
 
 async function usePlaced() {
@@ -320,6 +327,7 @@ function wire() {
   $("cancel").onclick = cancel;
   $("again").onclick = () => { forgetPoints(); go("begin"); $("file").click(); };
   $("by-hand").onclick = on(placeByHand);
+  $("closer").onclick = () => lookCloser($("closer").getAttribute("aria-pressed") !== "true");
   $("placed").onclick = on(usePlaced);
   $("leave-place").onclick = () => go("begin");
   $("points-file").onchange = on(() => readPoints($("points-file"), $("points-words")));
