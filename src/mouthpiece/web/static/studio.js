@@ -61,6 +61,7 @@ async function study(file, faceIndex) {
   sent = file;
   const points = landmarks;
   forgetPoints();
+  if ($("name").disabled) $("name").value = ""; // of a face that was opened before
   free($("sent"));
   $("sent").src = URL.createObjectURL(file);
   await follow("Making the face", (signal) => api.begin(file, { landmarks: points, faceIndex, signal }, progress));
@@ -240,6 +241,7 @@ async function apply() {
 function busy(is) {
   for (const id of ["apply", "save", "discard", "undo", "reset"]) $(id).disabled = is || (["apply", "undo", "reset"].includes(id) && !editor.dirty);
   $("frame").classList.toggle("busy", is);
+  $("frame").inert = is; // what would be moved now would be lost
 }
 
 async function save() {
@@ -251,6 +253,10 @@ async function save() {
   busy(true);
   try {
     await api.usable(face, (percent, words) => pill(`${words} · ${percent} %`, "connecting"));
+  } catch (error) {
+    go("begin"); // the list below says what became of it
+    await gallery.refresh();
+    throw error;
   } finally {
     busy(false);
   }
