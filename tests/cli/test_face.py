@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from mouthpiece.cli.main import app
 
+pytestmark = pytest.mark.timeout(600)  # faces are made at low priority: minutes, where others need the cores
+
 
 def run(*words: str, **environ: str) -> Result:
     return CliRunner().invoke(app, list(words), env=dict(environ))
@@ -31,6 +33,18 @@ def test_a_face_is_made_listed_and_removed(data: str) -> None:
     assert len(face_id) == 36
     assert "API key was made" in made.stderr
     assert f"{face_id}  Me  ready" in run("face", "list", "--data", data).stdout
+    for named in ("Me", face_id):
+        film = ("render", "--text", "Hi.", "--face", named, "--size", "128x128", "-o", "me.mp4")
+        done = run(*film, "--data", data)
+        assert done.exit_code == 0, done.stderr
+        assert Path("me.mp4").read_bytes()[4:8] == b"ftyp"
+    missing = run(*film, "--face", "You", "--data", data)
+    assert missing.exit_code == 2
+    assert "no face You: give one of mia, noah" in missing.stderr
+    assert "Me" in missing.stderr
+    elsewhere = run(*film, "--data", "nowhere")
+    assert "name the server's folder with --data" in elsewhere.stderr
+    assert not Path("nowhere").exists()
     kept = Path(data) / "blobs" / "faces" / face_id
     assert sorted(path.name.split("-")[0] for path in kept.iterdir()) == ["pack", "source"]
     removed = run("face", "remove", "Me", "--data", data)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mouthpiece.cli.console import one_line_errors
-from mouthpiece.errors import BadInput, InvalidAudio, InvalidFace, InvalidPortrait, NotConfigured
+from mouthpiece.errors import BadInput, InvalidAudio, InvalidPortrait, NotConfigured
 from mouthpiece.settings import variable
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Wanted:
     foreground: Path | None = None
     engine: str | None = None
     engine_file: Path | None = None
+    data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ def render(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     engine_file: Annotated[
         Path | None, typer.Option("--engine-file", help="Its network file.", envvar=variable("engines.file"))
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The server's data folder: faces of your own.", show_default="mouthpiece-data"),
+    ] = None,
 ) -> None:
     """Render a talking video of a sound, a text, or both."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -98,7 +103,7 @@ def render(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     with one_line_errors():
         wanted = Wanted(audio, out, text.strip(), voice, face, emotion, _size(size), _fps(fps), start_frame)
         more = {"background": background, "foreground": foreground, "engine": engine, "engine_file": engine_file}
-        _render(replace(wanted, transparent=transparent, **more))  # type: ignore[arg-type]
+        _render(replace(wanted, transparent=transparent, data=data, **more))  # type: ignore[arg-type]
 
 
 def _size(given: str) -> tuple[int, int]:
@@ -211,14 +216,10 @@ def _maker(wanted: Wanted, say: Callable[[str], None]) -> MouthMaker | None:
 
 
 def _film(wanted: Wanted, film: Film) -> int:
-    from mouthpiece.face import catalog
+    from mouthpiece.cli.own_face import load_face
     from mouthpiece.render.film import shoot
 
-    try:
-        face = catalog.load(wanted.face)
-    except InvalidFace:
-        names = ", ".join(face.alias for face in catalog.SHIPPED)
-        raise BadInput(reason=f"no face {wanted.face}: give one of {names}") from None
+    face = load_face(wanted.face, wanted.data)
     kind = wanted.out.suffix.lower()
     if kind == _HLS:
         with _writing(wanted.out):
