@@ -113,7 +113,10 @@ def lips(page: Page) -> Fit:
     assert page.evaluate("() => [video.videoWidth, video.videoHeight]") == [512, 512]
     seen_at, mouths = (np.array([row[i] for row in got["seen"]]) for i in (0, 1))
     heard_at, rms = (np.array([row[i] for row in got["heard"]]) for i in (0, 1))
-    return fit(seen_at, mouths, heard_at, rms, max_lag=0.8)
+    found = fit(seen_at, mouths, heard_at, rms, max_lag=0.8)
+    parted = page.evaluate("() => { window.peers = [pc]; return window.parted(); }")
+    assert abs(found.lag - parted) <= 0.2, (found, parted)
+    return found
 
 
 def v1_script(server: Server, decoder: int, way: str) -> str:

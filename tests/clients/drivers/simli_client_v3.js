@@ -48,27 +48,23 @@ function watch(video, audio, session) {
   }, 20);
 }
 
-// How much farther the sound that is played now is than the picture that is shown now, by the sender's clock (seconds).
-// A page that plays them in elements of their own, or a busy machine, parts what was sent together.
-async function partedBy(peer) {
-  const played = {};
-  for (const stats of (await peer.getStats()).values())
-    if (stats.type === "inbound-rtp" && stats.estimatedPlayoutTimestamp) played[stats.kind] = stats.estimatedPlayoutTimestamp;
-  return played.audio && played.video ? (played.audio - played.video) / 1000 : null;
-}
-
-window.watchPeers = (session) => {
-  session.parted = [];
-  setInterval(async () => {
-    for (const peer of window.peers) {
-      const seconds = peer.connectionState === "connected" ? await partedBy(peer) : null;
-      if (seconds !== null) session.parted.push(seconds);
+// How much longer the browser keeps pictures than sound (seconds, on average): a busy machine, or a page that plays them
+// by elements of their own, parts what was sent together.
+window.parted = async () => {
+  for (const peer of window.peers) {
+    const kept = {};
+    for (const stats of (await peer.getStats()).values()) {
+      if (stats.type !== "inbound-rtp") continue;
+      kept[stats.kind] = stats.kind === "video"
+        ? stats.totalProcessingDelay / stats.framesDecoded : stats.jitterBufferDelay / stats.jitterBufferEmittedCount;
     }
-  }, 100);
+    if (kept.audio > 0 && kept.video > 0) return kept.video - kept.audio;
+  }
+  return null;
 };
 
 window.bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 window.report = () => {
-  const { events, seen, heard, size, parted } = window.session;
-  return { events, seen, heard, size, parted };
+  const { events, seen, heard, size } = window.session;
+  return { events, seen, heard, size };
 };
