@@ -1,6 +1,8 @@
 """The two custom language model servers of the original documents, as printed, in a whole conversation.
 
-The first one always has the same to say; the second passes on to OpenAI's SDK, which here finds the first one.
+The first one always has the same to say; the second passes on to OpenAI's SDK, which here finds the first one. It reads
+its request when its answer has begun, and its own web framework has thrown the request away by then: a line that reads
+it before is put in.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from mouthpiece.providers.espeak import EspeakVoice, Manner
 pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mouthpiece[agents]'")
 pytestmark = [pytest.mark.client, pytest.mark.browser, pytest.mark.timeout(300)]
 
-PATIENCE_MS = 90_000
+PATIENCE_S = 90
+HANDLER = "async def chat_completions(request: Request):\n"
 SAYS = "This is a test."
 PRINTED = 'host="0.0.0.0", port=11000'
 
@@ -70,6 +73,8 @@ def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def wrapper(mock: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     code = between(seed(3), "just wrapping OpenAI SDK on the server\n\n\nCopy\n", "\n\n\n/session/{agent_id}")
+    code = code.replace(HANDLER, f"{HANDLER}    await request.body()\n")
+    assert "await request.body()" in code
     python = python_client("openai==3.57.0", "fastapi==0.165.0", "uvicorn==0.54.0", "python-dotenv==1.1.1")
     environ = {"OPENAI_API_KEY": "the wrapper's own key", "OPENAI_BASE_URL": f"http://127.0.0.1:{mock}"}
     with running(python, code, tmp_path_factory.mktemp("wrapper"), environ) as it:
@@ -105,6 +110,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield it
 
 
+def answers(house: Server, session: str) -> list[str]:
+    """What the avatar has said so far."""
+    asked = httpx.get(f"{house.url}/getE2ETranscript/{session}", headers={"api-key": KEY}).json()
+    return [line["content"] for line in asked["transcript"] if line["role"] == "assistant"]
+
+
 @pytest.mark.parametrize("name", ["mock", "wrapper"])
 def test_the_printed_server_is_the_avatars_mind(
     name: str, request: pytest.FixtureRequest, house: Server, microphone: Path
@@ -118,12 +129,11 @@ def test_the_printed_server_is_the_avatars_mind(
         page = watched_page(chromium.new_context(permissions=["microphone"]), faults)
         page.goto(started["roomUrl"])
         page.click("#join")
-        page.wait_for_function(
-            "() => [...document.querySelectorAll('#lines li.assistant')].length >= 1", timeout=PATIENCE_MS
-        )
+        for _ in range(PATIENCE_S * 2):
+            if said := answers(house, started["sessionId"]):
+                break
+            page.wait_for_timeout(500)
         page.click("#end")
-    asked = httpx.get(f"{house.url}/getE2ETranscript/{started['sessionId']}", headers={"api-key": KEY}).json()
-    said = [line["content"] for line in asked["transcript"] if line["role"] == "assistant"]
-    assert said
+    assert said, "nothing was answered"
     assert all((f"{SAYS} " * 5).startswith(line) for line in said), "nothing but what the printed server says"
     assert not faults
