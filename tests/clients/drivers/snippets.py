@@ -40,37 +40,39 @@ async def pipecat() -> None:
 
 
 async def livekit() -> None:
-    """An agent in a room, which it has joined; and the room's one track of video."""
-    from types import SimpleNamespace
-
+    """An agent that a LiveKit server sends to a room; and somebody in the room who looks."""
     from livekit import api, rtc
-    from livekit.agents import AgentSession
-    from livekit.agents.utils import http_context
+    from livekit.agents import AgentServer, AgentSession, JobExecutorType
     from livekit.plugins import simli
 
-    grants = api.VideoGrants(room_join=True, room="snippet")
-    token = api.AccessToken().with_identity("agent").with_kind("agent").with_grants(grants).to_jwt()
-    room, seen = rtc.Room(), asyncio.get_running_loop().create_future()
+    async def conversation(ctx):
+        await ctx.connect()
+        around = {"simli": simli, "session": AgentSession(), "ctx": ctx}
+        exec("async def printed():\n" + textwrap.indent(SNIPPET, "    "), around)
+        await around["printed"]()
+
+    loop, url = asyncio.get_running_loop(), os.environ["LIVEKIT_URL"]
+    server = AgentServer(job_executor_type=JobExecutorType.THREAD, ws_url=url, host="127.0.0.1", num_idle_processes=0)
+    server.rtc_session(conversation)
+    registered, seen, looking = loop.create_future(), loop.create_future(), []
+    server.on("worker_registered", lambda *_: registered.done() or registered.set_result(None))
+    looking.append(asyncio.create_task(server.run(devmode=True)))
+    await asyncio.wait_for(registered, 40)
 
     async def look(track):
         async for event in rtc.VideoStream(track):
             if not seen.done():
                 seen.set_result((event.frame.width, event.frame.height))
 
-    looking = []
-
     def on_track(track, *_):
         if track.kind == rtc.TrackKind.KIND_VIDEO:
             looking.append(asyncio.create_task(look(track)))
 
+    grants = api.VideoGrants(room_join=True, room="snippet")
+    room = rtc.Room()
     room.on("track_subscribed", on_track)
-    await room.connect(os.environ["LIVEKIT_URL"], token)
-    around = {"simli": simli, "session": AgentSession(), "ctx": SimpleNamespace(room=room)}
-    exec("async def printed():\n" + textwrap.indent(SNIPPET, "    "), around)
-    async with http_context.open():
-        await around["printed"]()
-    print(*await asyncio.wait_for(seen, 40), flush=True)
-    await room.disconnect()
+    await room.connect(url, api.AccessToken().with_identity("viewer").with_grants(grants).to_jwt())
+    print(*await asyncio.wait_for(seen, 60), flush=True)
     os._exit(0)  # the framework waits for its threads
 
 
