@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from mouthpiece.media import Pcm
-from mouthpiece.providers.espeak import EspeakVoice
+from mouthpiece.providers.espeak import EspeakVoice, Speech
 
 TEXT: Final = (
     "My mother bought a big blue boat to move more people over the bay before the morning market opened. "
@@ -20,11 +20,16 @@ TEXT: Final = (
 
 def speech(text: str = TEXT) -> Pcm:
     """About twenty seconds of speech, 16 kHz mono."""
+    return spoken(text).pcm
 
-    async def speak() -> Pcm:
+
+def spoken(text: str = TEXT) -> Speech:
+    """The same with its phones."""
+
+    async def speak() -> Speech:
         voice = EspeakVoice()
         try:
-            return (await voice.speak(text)).pcm
+            return await voice.speak(text)
         finally:
             await voice.close()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -19,7 +20,7 @@ from mouthpiece.cli.console import one_line_errors
 if TYPE_CHECKING:
     from mouthpiece.bench.rooms import LiveKit
 
-bench = typer.Typer(help="Measure this machine: cost, latency, sync, rendering, memory.", no_args_is_help=True)
+bench = typer.Typer(help="Measure this machine: cost, latency, sync, rendering, faces, memory.", no_args_is_help=True)
 _progress = Console(stderr=True, highlight=False)
 PIPED_WIDTH: Final = 200
 """Columns of a table that goes into a file: none is cut."""
@@ -159,6 +160,26 @@ def voice(
     _report(lambda: run(wanted, _progress.print), as_json)
 
 
+@bench.command()
+def face(
+    portraits: Annotated[
+        Path | None, typer.Option(help="a folder of portraits to make faces of", exists=True, file_okay=False)
+    ] = None,
+    sheets: Annotated[Path | None, typer.Option(help="a folder for contact sheets", file_okay=False)] = None,
+    pictures: Annotated[int, typer.Option(min=25, help="length of the talking clip, 25 a second")] = 150,
+    landmarker: Annotated[bool, typer.Option(help="see the lips from outside too")] = True,
+    faces: Annotated[str, typer.Option(help="which shipped faces, by alias", show_default="all")] = "",
+    as_json: Json = False,
+) -> None:
+    """How true faces are to their portraits and their speech, and what a picture and a new face cost."""
+    from mouthpiece.bench.face import Wanted, run
+
+    wanted = Wanted(portraits, sheets, pictures, landmarker)
+    if faces:
+        wanted = replace(wanted, faces=tuple(faces.split(",")))
+    _reports(lambda: run(wanted, _progress.print), as_json)
+
+
 def _numbers(listed: str) -> list[int]:
     return [int(n) for n in listed.split(",") if n]
 
@@ -170,16 +191,20 @@ def _livekit(where: str, key: str, secret: str) -> LiveKit:
 
 
 def _report(measure: Callable[[], Report], as_json: bool) -> None:
+    _reports(lambda: [measure()], as_json)
+
+
+def _reports(measure: Callable[[], Sequence[Report]], as_json: bool) -> None:
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with one_line_errors():
-            report = measure()
+            reports = measure()
     finally:
         signal.signal(signal.SIGTERM, before)
     if as_json:
-        typer.echo(to_json([report]))
+        typer.echo(to_json(reports))
     else:
-        show([report], Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
+        show(reports, Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH))
 
 
 def _stop(signum: int, _: FrameType | None) -> NoReturn:

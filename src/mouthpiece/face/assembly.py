@@ -16,16 +16,20 @@ from mouthpiece.face.mesh import FaceMesh, outside
 from mouthpiece.face.photo_teeth import photographed, tooth_tone
 from mouthpiece.face.rig import Bytes, Ints, Rig, Vertices
 from mouthpiece.face.shading import gain_maps
+from mouthpiece.face.spectacles import rigid
 
 Array = NDArray[np.float64]
 EYE_GRID: Final = (15, 9)
 WHOLE: Final = 0.97
 """Mean of a matte that holds the whole picture."""
 GUTTER: Final = 8
-TOE: Final = 2.7
+TOE: Final = 3.0
 """Millimetres that the upper teeth reach below the seam: visible in aa, E and I, hidden by closed lips."""
-LOWER_EDGE: Final = -1.2
-"""Where the lower teeth end at rest, behind the upper ones (an overbite of a good 4 mm shows a row of them in aa)."""
+LOWER_EDGE: Final = -1.8
+"""Where the lower teeth end at rest, behind the upper ones: the rows still meet in E, and part in aa."""
+
+LID_SHADE: Final = 0.93
+"""Brightness of a lid by that of the cheek: what lies above the crease is often in the shadow of the brow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,10 @@ class _Assembler:
         neutral, basis = build_basis(self.mesh)
         self.rest = self.mesh.points + self.mesh.frame.to_px(neutral)
         self.neutral_mm = self.mesh.mm + neutral
+        self.luma = (scene.image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(float)
+        glasses = rigid(self.mesh, self.luma)
+        if glasses is not None:
+            basis = basis * (1 - glasses)[None, :, None]
         self.basis = np.stack([self.mesh.frame.to_px(shape) for shape in basis])
         self.upper, self.lower = self.mesh.fine(topo.UPPER_INNER), self.mesh.fine(topo.LOWER_INNER)
         gap = self.mesh.mm[13 + 0, 1], self.mesh.mm[14, 1]
@@ -130,8 +138,7 @@ class _Assembler:
         for triangles in lid_layers:
             self.out.layer(triangles)
         next_rows = [self.mesh.fine(topo.UPPER_1), self.mesh.fine(topo.LOWER_1)]
-        luma = self.scene.image @ np.array([0.299, 0.587, 0.114], np.float32)
-        gain = gain_maps(self.mesh, self.rest, self.basis, SHAPES, luma.astype(float))
+        gain = gain_maps(self.mesh, self.rest, self.basis, SHAPES, self.luma)
         rig = Rig(
             base=_f32(self.rest),
             basis=_f32(self.basis.reshape(len(SHAPES), -1)),
@@ -179,11 +186,10 @@ class _Assembler:
     def _eye_white(self) -> float:
         """Brightness of the brightest tenth of the eyes: how white things look in this light."""
         height, width = self.scene.matte.shape
-        levels = self.scene.image @ np.array([0.299, 0.587, 0.114], np.float32)
         seen = []
         for side in "rl":
             outline = self.mesh.points[self._eye_loop(side), :2]
-            seen.append(levels[polygon_mask(outline, height, width) > 0.9])
+            seen.append(self.luma[polygon_mask(outline, height, width) > 0.9])
         return float(np.percentile(np.concatenate(seen), 90))
 
     # --- skin ------------------------------------------------------------------------------------------------------
@@ -311,11 +317,9 @@ class _Assembler:
         inside, layers = self._inside()
         roll = self._roll(m)
         shade_at = self.atlas.add(_flat(self.palette.shadow)) + 4
-        first = self.out.vertices(np.tile(shade_at, (2 * m, 1)), 0.0)
+        first = self.out.vertices(np.tile(shade_at, (3 * m, 1)), 0.0)
         self.out.end_group()
-        ring = np.array([(k, (k + 1) % m) for k in range(m)])
-        shade = np.concatenate([np.c_[ring, ring[:, :1] + m], np.c_[ring[:, 1:], ring[:, 1:] + m, ring[:, :1] + m]])
-        return inside, self._mouth_axes(), [cavity, *layers, roll, shade + first]
+        return inside, self._mouth_axes(), [cavity, *layers, roll, _bands(m) + first]
 
     def _cavity(self, m: int) -> NDArray[np.integer]:
         at = self.atlas.add(interior.cavity_picture(self.palette))
@@ -377,10 +381,7 @@ class _Assembler:
         light = np.repeat([0.97, 0.80, 0.58], m)
         first = self.out.vertices(np.concatenate(rings), np.repeat([1.0, 1.0, 0.0], m), light)
         self.out.end_group()
-        k = np.arange(m)
-        a, b = k, (k + 1) % m
-        bands = [np.concatenate([np.c_[a, b, a + m], np.c_[b, b + m, a + m]]) + ring * m for ring in range(2)]
-        return np.concatenate(bands) + first
+        return _bands(m) + first
 
     # --- lids ------------------------------------------------------------------------------------------------------
     def _lids(self) -> tuple[list[list[int]], list[NDArray[np.integer]]]:
@@ -413,12 +414,17 @@ class _Assembler:
         kernel = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.6**2))
         padded = np.pad(skin, ((5, 5), (0, 0)), mode="edge")
         even = np.stack([np.convolve(padded[:, c], kernel / kernel.sum(), "valid") for c in range(3)], 1)
-        x, y = px[edge[len(edge) // 2], :2] + [0, 0.30 * np.ptp(px[edge, 0])]
-        under = self._around(x, y, 2)
-        even = _levelled(even, 0.7 * np.median(even, axis=0) + 0.3 * under)
+        even = _levelled(even, 0.35 * np.median(even, axis=0) + 0.65 * LID_SHADE * self.skin)
         low, high = px[edge, :2].min(0).astype(int), px[edge, :2].max(0).astype(int)
         patch = self.scene.image[low[1] : high[1] + 2, low[0] : high[0] + 1].reshape(-1, 3)
         return even, np.asarray(np.percentile(patch, 6, axis=0) * 0.9, np.float64)
+
+
+def _bands(m: int) -> NDArray[np.integer]:
+    """Triangles of two closed bands between three rings of ``m`` points."""
+    a = np.arange(m)
+    b = (a + 1) % m
+    return np.concatenate([np.concatenate([np.c_[a, b, a + m], np.c_[b, b + m, a + m]]) + ring * m for ring in (0, 1)])
 
 
 def _tooth_colour(seen: Array, usual: Array) -> Array:

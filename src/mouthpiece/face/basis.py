@@ -33,6 +33,9 @@ SHAPES: Final = (*MOUTH, "frown", "shift", *EYES, *BROWS, *EXTRA)
 JAW_DROP: Final = 12.0
 """Millimetres that the middle of the lower lip falls at jaw_open 1 (14 degrees or so about the ear axis)."""
 
+CORNER_DROP: Final = 0.26
+"""Share of the jaw's rotation that the corners of the mouth take."""
+
 UPPER_ROWS: Final = ((topo.UPPER_INNER, 0.0), (topo.UPPER_1, 0.33), (topo.UPPER_2, 0.66), (topo.UPPER_OUTER, 1.0))
 LOWER_ROWS: Final = ((topo.LOWER_INNER, 0.0), (topo.LOWER_1, 0.33), (topo.LOWER_2, 0.66), (topo.LOWER_OUTER, 1.0))
 UPPER: Final = tuple(row for row, _ in UPPER_ROWS)
@@ -163,15 +166,17 @@ class _Builder:
             return np.array([0.0, -r[2], r[1]]) * float(weight * angle)
 
         handles = {i: turned(i, 1.0) for i in topo.CHIN} | {i: turned(i, 0.97 * w) for i, w in JAWLINE.items()}
-        lip = np.clip(0.30 + 0.70 * self.profile, 0, 1)
+        lip = CORNER_DROP + (1 - CORNER_DROP) * self.bump**0.85  # an open mouth is a lens that tapers to its corners
+        above = CORNER_DROP * (1 - self.bump**0.5)
         for k in MIDDLE:
             handles |= {row[k]: turned(row[k], float(lip[k])) for row in LOWER}
-            handles |= {row[k]: np.array([0, 0.3 * self.bump[k], 0]) for row in UPPER}
+            drop = np.array([0, 0.3 * self.bump[k], 0])
+            handles |= {row[k]: turned(row[k], float(above[k])) + drop for row in UPPER}
             handles[topo.BELOW_LIP[k]] = turned(topo.BELOW_LIP[k], min(1.0, float(lip[k]) + 0.05))
         for k in CORNERS:
             for row in UPPER:
                 inward = -np.sign(self.neutral[row[k], 0]) * 1.6
-                handles[row[k]] = np.array([inward, *turned(row[k], 0.26)[1:]])
+                handles[row[k]] = np.array([inward, *turned(row[k], CORNER_DROP)[1:]])
         fading = self.fading[:, None]  # hair beside the jaw must not swing with it
         opening = self.spread(handles, self.around_mouth) * fading
         return {"jaw_open": opening, "mouth_close": self._closing(handles) * fading}

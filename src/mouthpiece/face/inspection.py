@@ -1,4 +1,4 @@
-"""Looking at what the engine draws: single frames without idle life, measures, and contact sheets."""
+"""Looking at what the engine draws: single pictures without idle life, and measures."""
 
 from __future__ import annotations
 
@@ -83,12 +83,16 @@ def psnr(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(10 * np.log10(255**2 / max(1e-9, float(((a - b) ** 2).mean()))))
 
 
-def portrait_luma(face: MeshFace, side: int = 512) -> NDArray[np.float64]:
-    """Y plane of the stored portrait before its background: what the face at rest must look like."""
+def portrait(face: MeshFace, side: int = 512) -> Bytes:
+    """The stored portrait before its background, RGB: what the face was made from."""
     pack = face.pack
     alpha = pack.matte[..., None] / 255
-    whole = (pack.portrait * alpha + pack.plate * (1 - alpha)).round().astype(np.uint8)
-    return (packed(halved(whole, side, side)) & np.uint64(255)).astype(np.float64)
+    return halved((pack.portrait * alpha + pack.plate * (1 - alpha)).round().astype(np.uint8), side, side)
+
+
+def portrait_luma(face: MeshFace, side: int = 512) -> NDArray[np.float64]:
+    """Y plane of the portrait: what the face at rest must look like."""
+    return (packed(portrait(face, side)) & np.uint64(255)).astype(np.float64)
 
 
 def away_from_person(face: MeshFace, side: int = 512) -> NDArray[np.bool]:
@@ -100,15 +104,3 @@ def away_from_person(face: MeshFace, side: int = 512) -> NDArray[np.bool]:
             grown |= np.roll(reach, shift, axis) | np.roll(reach, -shift, axis)
         reach = grown
     return ~reach
-
-
-def contact_sheet(face: MeshFace, columns: int = 7) -> Bytes:
-    """Every mouth and every face of this file side by side, RGB: for eyes, not for tests."""
-    drawer = renderer(face)
-    shots = [rgb(still(drawer, pose)) for pose in MOUTHS.values()]
-    shots += [rgb(still(drawer, REST, **extra)) for extra in FACES.values()]
-    x, y = face.pack.landmarks[4, :2].astype(int)
-    cells = [shot[max(0, y - 160) : y + 160, max(0, x - 140) : x + 140] for shot in shots]
-    blank = np.zeros_like(cells[0])
-    rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
-    return np.concatenate([np.concatenate(row + [blank] * (columns - len(row)), 1) for row in rows])

@@ -58,7 +58,7 @@ def palette(skin: Array, eye_white: float) -> Palette:
         return np.asarray(grey + (full - grey) * colour)
 
     return Palette(
-        teeth=tint(1.02, 1.0, 0.945, white),
+        teeth=tint(1.04, 0.99, 0.92, white),
         gum=tint(0.92, 0.52, 0.52, flesh),
         tongue=tint(1.12, 0.60, 0.58, flesh),
         cavity=tint(0.42, 0.15, 0.15, flesh),
@@ -92,7 +92,7 @@ def teeth_picture(colours: Palette, upper: bool) -> Array:
         start += wide
     rgb = rgb * cover[..., None] + behind * (1 - cover[..., None])
     cover = np.maximum(cover, smoothstep(0.30, 0.75, from_edge) * (np.abs(x) < ARCH_MM - 1))
-    rgb *= (1 - 0.62 * smoothstep(9, 25, np.abs(x)))[..., None] * (1.0 if upper else 0.78)
+    rgb *= (1 - 0.62 * smoothstep(9, 25, np.abs(x)))[..., None] * (1.0 if upper else 0.86)
     out = np.concatenate([rgb.clip(0, 255), cover[..., None] * 255], 2)
     return resize(out, *TOOTH_PICTURE).astype(float)
 
@@ -100,7 +100,7 @@ def teeth_picture(colours: Palette, upper: bool) -> Array:
 def _behind(colours: Palette, from_edge: Array) -> Array:
     """Gum above, a soft shade of tooth between the teeth: embrasures read as thin lines, not as holes."""
     gum = smoothstep(7.0, 8.6, from_edge)[..., None]
-    return np.asarray(colours.teeth * 0.78 * (1 - gum) + colours.gum * gum)
+    return np.asarray(colours.teeth * 0.86 * (1 - gum) + colours.gum * gum)
 
 
 def _tooth(across: Array, along: Array, k: int) -> tuple[Array, Array]:

@@ -428,17 +428,18 @@ def _place_lip_rims(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> N
         gap = max(pos[rig.lips[1, c], 1] - pos[rig.lips[0, c], 1], np.float32(0))
         side = np.float32(1) if upper else np.float32(-1)
         middle = np.float32(2 * c) / np.float32(columns - 1) - np.float32(1)
-        wet = min(np.float32(1.1 if upper else 1.9) * mm, gap * (np.float32(0.18) + np.float32(0.20) * middle**4))
-        dark = min(np.float32(2.2 if upper else 1.4) * mm, gap * np.float32(0.40))
+        wet = min(np.float32(0.8 if upper else 1.7) * mm, gap * (np.float32(0.18) + np.float32(0.20) * middle**4))
+        dark = min(np.float32(2.2 if upper else 1.4) * mm, gap * (np.float32(0.40) + np.float32(0.5) * rounded))
         for ring in range(3):
             part = np.float32((0.0, 0.60, 1.0)[ring])
             pos[roll + ring * m + j, 0], pos[roll + ring * m + j, 1] = x, y + side * wet * part
         inner = y + side * wet * np.float32(0.8)
-        pos[shade + j, 0], pos[shade + j, 1] = x, inner
-        pos[shade + m + j, 0], pos[shade + m + j, 1] = x, inner + side * dark
+        pos[shade + j, 0], pos[shade + j, 1] = x, y  # it begins at nothing on the lip's edge: no hard line
+        pos[shade + m + j, 0], pos[shade + m + j, 1] = x, inner
+        pos[shade + 2 * m + j, 0], pos[shade + 2 * m + j, 1] = x, inner + side * dark
         opened = min(max(gap / mm * np.float32(0.8) - np.float32(0.2), np.float32(0)), np.float32(1))
         deep = min(max(np.float32(0.45) + gap / (8 * mm), np.float32(0.45)), np.float32(1))
-        work.alpha[shade + j] = (np.float32(0.40 if upper else 0.22) + rounded) * deep * opened
+        work.alpha[shade + m + j] = (np.float32(0.32 if upper else 0.20) + rounded) * deep * opened
 
 
 @_inner

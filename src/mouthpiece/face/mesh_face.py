@@ -18,6 +18,7 @@ from mouthpiece.face.stage import STRAIGHT, Stage, set_stage
 from mouthpiece.face.transparent import Matting, nobody
 from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
 
+OPEN_LIPS: Final = slice(4, -4)  # columns of the lips that part: the others are the corners
 MOUTH_WEIGHTS: Final = 10  # the first fields of MouthPose are the first rows of the basis
 IDLE_FPS: Final = 25  # Look.start_frame counts in these
 STAGES: Final = 4  # canvas sizes whose textures a face keeps (about 12 MB each at 512 x 512)
@@ -135,6 +136,11 @@ class MeshRenderer:
         for step in self._finish:
             picture = step(picture)
         return picture
+
+    def lip_gap(self) -> float:
+        """Widest opening between the inner lips in the picture drawn last, in mm of the face."""
+        up, low = (self._work.points[row, 1] for row in self._rig.lips[:2, OPEN_LIPS])
+        return float((low - up).max()) / float(self._rig.body[6])
 
     def outlines(self) -> tuple[Floats, Floats]:
         """Where the face's oval and the outer lips were in the picture drawn last, canvas pixels (n, 2) each."""

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from mouthpiece.errors import BadInput
 from mouthpiece.face.rig import Bytes, Floats, Rig, Vertices
 
-VERSION: Final = 2
+VERSION: Final = 3
 SCENE: Final = 512
 """Side of the square scene in which rigs are measured, in pixels."""
 

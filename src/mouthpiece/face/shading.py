@@ -23,8 +23,13 @@ TURNS: Final = ("yaw", "pitch")
 USUAL_LIGHT: Final = np.array([-0.06, -0.22, -0.30])
 """Light from in front and above, as in most portraits: what the estimate leans to. Brightness per unit of normal."""
 MOST: Final = 0.16
-"""A fold darkens by no more than this at weight 1: what is beyond comes from the mesh's own noise. It brightens by at
-most 0.45 of this: skin that lights up by itself is seen sooner than a soft shadow."""
+"""A fold darkens by no more than this at weight 1: what is beyond comes from the mesh's own noise."""
+GLOW: Final = 0.2
+"""It brightens by at most this share of ``MOST``: skin that lights up by itself is seen sooner than a soft shadow."""
+TURNED_GLOW: Final = 0.45
+"""The same for a head that turns: a whole cheek that comes into the light looks right."""
+EVEN: Final = 5
+"""Rounds of smoothing of bent light: fewer leave blotches of the mesh's own grain on smooth cheeks."""
 LEAST: Final = 0.012
 """Smaller changes are dropped: triangles that are evenly lit are drawn the fast way."""
 
@@ -64,11 +69,11 @@ def gain_maps(mesh: FaceMesh, rest: Points, basis: Points, names: Iterable[str],
     rows = []
     for name, shape in zip(names, basis, strict=True):
         bent = (_normals(rest + shape, triangles) - normal) @ light if name in GEOMETRIC else np.zeros(len(rest))
-        rows.append(_cleaned(bent * near + _folds(mesh, name), mesh))
+        rows.append(_cleaned(smoothed(bent * near, mesh.triangles, EVEN) + _folds(mesh, name), mesh))
     nx, ny, nz = normal.T
     zero = np.zeros(len(rest))
     yaw, pitch = np.stack([nz, zero, -nx], 1) @ light, np.stack([zero, -nz, ny], 1) @ light
-    return np.stack([*rows, *(_cleaned(row * near, mesh, 2.0) for row in (yaw, pitch))])
+    return np.stack([*rows, *(_cleaned(row * near, mesh, 2.0, TURNED_GLOW) for row in (yaw, pitch))])
 
 
 GEOMETRIC: Final = frozenset(("jaw_open", "pucker", "funnel", "stretch", "smile", "frown", "cheek", "sneer", "press"))
@@ -124,12 +129,12 @@ def _folds(mesh: FaceMesh, name: str) -> Points:
     row = np.zeros(len(mesh.points))
     table = FOLDS.get(name, {})
     row[list(table)] = list(table.values())
-    return smoothed(row, mesh.triangles, 2) * 3.0 if table else row
+    return smoothed(row, mesh.triangles, 4) * 4.2 if table else row
 
 
-def _cleaned(row: Points, mesh: FaceMesh, scale: float = 1.0) -> Points:
+def _cleaned(row: Points, mesh: FaceMesh, scale: float = 1.0, glow: float = GLOW) -> Points:
     """Smoothed, held in bounds, and exactly zero where it would not be seen."""
-    row = smoothed(row, mesh.triangles, 1).clip(-MOST * scale, 0.45 * MOST * scale)
+    row = smoothed(row, mesh.triangles, 1).clip(-MOST * scale, glow * MOST * scale)
     return np.asarray(np.where(np.abs(row) < LEAST * scale, 0.0, row))
 
 

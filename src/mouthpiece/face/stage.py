@@ -13,6 +13,8 @@ from mouthpiece.face.rig import GROUP, Bytes, Canvas, Floats, Ints, Pixels
 
 OVERSAMPLE: Final = 2.0
 """Texels per canvas pixel. With 1 a head that sways by half a pixel loses two thirds of its sharpness; 2 keeps 85 %."""
+INSIDE_OVERSAMPLE: Final = 1.25
+"""The same for teeth, tongue and lids: they are small and have hard edges, which sampling at 2 leaves as stairs."""
 LARGEST_TEXTURE: Final = 2048
 NARROW: Final = 0.66
 """Share of the scene's width that an upright canvas must show: hair and neck, the shoulders may be cut."""
@@ -92,7 +94,7 @@ def set_stage(pack: Pack, width: int, height: int) -> Stage:
     side = min(round(OVERSAMPLE * SCENE * placing.scale), LARGEST_TEXTURE)
     texels = side / SCENE
     skin = packed(resized(pack.portrait, side, side), resized(pack.matte, side, side))
-    shrink = min(1.0, texels * float(pack.rig.body[6]) / ATLAS_PER_MM)
+    shrink = min(1.0, INSIDE_OVERSAMPLE * placing.scale * float(pack.rig.body[6]) / ATLAS_PER_MM)
     rows, columns = (max(8, round(n * shrink)) for n in pack.atlas.shape[:2])
     atlas = resized(pack.atlas, columns, rows)
     plate = packed(_background(pack.plate, width, height, placing))

@@ -88,6 +88,11 @@ def _make(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     return {"warnings": portrait.warnings, "measures": dict(portrait.measures), "version": pack.VERSION}
 
 
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Do the task of the folder that the first argument names."""
     folder = Path(sys.argv[1])
@@ -95,7 +100,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         task = json.loads((folder / "task.json").read_text())
-        _say(made=_make(folder, task) | {"cpu_s": round(time.process_time(), 3)})
+        made = _make(folder, task)
+        _say(made=made | {"cpu_s": round(time.process_time(), 3), "looker_cpu_s": round(_children_cpu_s(), 3)})
     except ModuleNotFoundError as missing:
         fault = NotConfigured(what=f"making faces ({missing.name})", remedy="pip install 'mouthpiece[faces]'")
         _say(fault=fault.code, facts=fault.facts)

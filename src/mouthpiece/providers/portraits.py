@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ class Made:
     """A face: its source, its pack (empty when only the source was asked for), and what was noted on the way.
 
     ``measures``: ``face_px``, ``yaw`` (degrees), ``mirror``, ``detail``, ``matte``; see ``face.study``. ``cpu_s``:
-    CPU-seconds of the child, without the landmarker's.
+    CPU-seconds of the child, without the landmarker's, which are ``looker_cpu_s``.
     """
 
     source: bytes
@@ -58,6 +58,7 @@ class Made:
     warnings: tuple[str, ...]
     measures: dict[str, float]
     cpu_s: float
+    looker_cpu_s: float
 
 
 class FaceMaker:
@@ -93,7 +94,7 @@ class FaceMaker:
                     np.save(folder / "matte.npy", np.ascontiguousarray(matte), allow_pickle=False)
                 made = await self._run(folder, self._task(upload, face), progress)
         notes = (*picture.notes, *made.warnings)
-        return Made(made.source, made.pack, made.version, notes, made.measures, made.cpu_s)
+        return replace(made, warnings=notes)
 
     async def remake(
         self,
@@ -154,6 +155,7 @@ class FaceMaker:
             warnings=tuple(made["warnings"]),
             measures=made["measures"],
             cpu_s=made["cpu_s"],
+            looker_cpu_s=made["looker_cpu_s"],
         )
 
 
