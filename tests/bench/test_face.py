@@ -22,7 +22,7 @@ from mouthpiece.face.mesh_face import MeshFace
 from mouthpiece.face.study import Sighted, Sighting
 from mouthpiece.media import MouthPose
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 
 @pytest.fixture(scope="module")
