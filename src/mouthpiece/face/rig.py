@@ -11,6 +11,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Pixels = NDArray[np.uint64]
+Texels = NDArray[np.uint32]
 
 
 class State(NamedTuple):
@@ -93,8 +94,8 @@ GROUP, LAYER = Group(), Layer()
 class Canvas(NamedTuple):
     """Pixels at one scale: textures and background, shared by the renderers of that scale; own canvas and output."""
 
-    skin: Pixels  # (h, w) texture of the person
-    atlas: Pixels  # (h, w) mouth interior and lids
+    skin: Texels  # (h, w) texture of the person
+    atlas: Texels  # (h, w) mouth interior and lids
     plate: Pixels  # (H, W) background
     pixels: Pixels  # (H, W) being drawn
     out: Bytes  # (3 H / 2, W) the I420 picture

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouthpiece.face.pack import SCENE, Pack, halved, resized, softened
-from mouthpiece.face.rig import GROUP, Bytes, Canvas, Floats, Ints, Pixels
+from mouthpiece.face.rig import GROUP, Bytes, Canvas, Floats, Ints, Pixels, Texels
 
 OVERSAMPLE: Final = 2.0
 """Texels per canvas pixel. With 1 a head that sways by half a pixel loses two thirds of its sharpness; 2 keeps 85 %."""
@@ -54,12 +54,18 @@ def packed(rgb: NDArray[np.integer], alpha: NDArray[np.integer] | None = None) -
     return np.ascontiguousarray(out)
 
 
+def texels(pixels: Pixels) -> Texels:
+    """The same in a byte each, in the order Y, V, U, A: half the memory that a picture has to be fetched from."""
+    lane = [(pixels >> np.uint64(shift)).astype(np.uint32) & np.uint32(255) for shift in (0, 32, 16, 48)]
+    return np.ascontiguousarray(lane[0] | lane[1] << np.uint32(8) | lane[2] << np.uint32(16) | lane[3] << np.uint32(24))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """What all renderers of one face and one canvas size share."""
 
-    skin: Pixels
-    atlas: Pixels
+    skin: Texels
+    atlas: Texels
     plate: Pixels
     background: Bytes
     uv: Floats
@@ -92,25 +98,25 @@ def set_stage(pack: Pack, width: int, height: int) -> Stage:
 
     placing = place(width, height)
     side = min(round(OVERSAMPLE * SCENE * placing.scale), LARGEST_TEXTURE)
-    texels = side / SCENE
-    skin = packed(resized(pack.portrait, side, side), resized(pack.matte, side, side))
+    per_pixel = side / SCENE
+    skin = texels(packed(resized(pack.portrait, side, side), resized(pack.matte, side, side)))
     shrink = min(1.0, INSIDE_OVERSAMPLE * placing.scale * float(pack.rig.body[6]) / ATLAS_PER_MM)
     rows, columns = (max(8, round(n * shrink)) for n in pack.atlas.shape[:2])
     atlas = resized(pack.atlas, columns, rows)
     plate = packed(_background(pack.plate, width, height, placing))
     background = np.zeros((height * 3 // 2, width), np.uint8)
     convert(plate, background, np.array([0, height, 0, width], np.int32))
-    uv = pack.vertices.uv * np.float32(texels)
+    uv = pack.vertices.uv * np.float32(per_pixel)
     for first, last in ((GROUP.cavity, GROUP.roll), (GROUP.shade, GROUP.end)):
         a, b = pack.rig.groups[first], pack.rig.groups[last]
         uv[a:b] = pack.vertices.uv[a:b] * [columns / pack.atlas.shape[1], rows / pack.atlas.shape[0]]
     return Stage(
         skin=skin,
-        atlas=packed(atlas[..., :3], atlas[..., 3]),
+        atlas=texels(packed(atlas[..., :3], atlas[..., 3])),
         plate=plate,
         background=background,
         uv=np.ascontiguousarray(uv, np.float32),
-        framing=np.array([placing.scale, placing.x, placing.y, texels, *STRAIGHT], np.float32),
+        framing=np.array([placing.scale, placing.x, placing.y, per_pixel, *STRAIGHT], np.float32),
         area=_moving_area(pack.matte, width, height, placing),
     )
 
