@@ -81,3 +81,24 @@ def test_what_is_no_sound_is_said_in_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["lipsync", str(path)])
     assert result.exit_code != 0
     assert "convert it first" in result.stderr
+
+
+def test_a_wav_of_another_rate_tells_the_same_mouth(sound: Path, tmp_path: Path) -> None:
+    """Sound as we need it is read at once, any other is decoded first."""
+    with wave.open(str(sound)) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
+        file.setparams((2, 2, SAMPLE_RATE, len(pcm), "NONE", ""))
+        file.writeframes(np.repeat(pcm, 2).astype("<i2").tobytes())
+    plain, decoded = (json.loads(run(str(path)))["frames"] for path in (sound, tmp_path / "stereo.wav"))
+    assert len(plain) == len(decoded)
+    assert np.array([f["lip_gap"] for f in plain]) == pytest.approx(np.array([f["lip_gap"] for f in decoded]), abs=0.05)
+
+
+def test_a_wav_without_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+    result = CliRunner().invoke(app, ["lipsync", str(path)])
+    assert result.exit_code != 0
+    assert "no sound" in result.stderr
