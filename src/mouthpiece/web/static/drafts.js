@@ -27,7 +27,7 @@ export function preview(id, { version, viseme = "sil", emotion = "natural", weig
 export const portrait = ({ id, version }) => picture(`${at(id)}/portrait?v=${version}`);
 export const matte = ({ id, version }) => picture(`${at(id)}/matte?v=${version}`);
 
-// A picture behind the key, as an address that an image takes; free() it when it is not shown any more.
+// A picture behind the key, as an address that an image takes, to be revoked when it is not shown any more.
 export async function picture(path) {
   return URL.createObjectURL(await (await call("GET", path)).blob());
 }
