@@ -28,6 +28,7 @@ from mouthpiece.bench.report import Cell, Report, at_most
 from mouthpiece.bench.rooms import LiveKit, Rooms, rooms
 from mouthpiece.codec.opus import OpusEncoder
 from mouthpiece.codec.video import open_video
+from mouthpiece.errors import Unavailable
 from mouthpiece.live.base import SessionSpec
 from mouthpiece.live.session import Session
 from mouthpiece.live.stage import Stage
@@ -102,7 +103,12 @@ class Receiver:
             self.greys.append((self.video.wall(frame.pts), luma))
 
     def offsets(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(wall time, seconds by which the pictures are behind their sound), a row a second of sound."""
+        """(wall time, seconds by which the pictures are behind their sound), a row a second of sound.
+
+        Raises Unavailable when too little was received to tell.
+        """
+        if not (self.envelope and self.greys):
+            raise Unavailable(reason="no sound or no pictures with a clock arrived: give it more seconds")
         resets = _edges(*np.array(self.envelope).T)
         seen_at, luma = np.array(self.greys).T
         since = ((luma - 16) / 219 - LOW) / (HIGH - LOW)  # what each picture says of the time since its reset
@@ -110,6 +116,8 @@ class Receiver:
         at, shown = seen_at[clear], (seen_at - since)[clear]
         rows = [(reset, shown[(at > reset) & (at < reset + 0.9)] - reset) for reset in resets]
         kept = [(reset, float(np.median(behind))) for reset, behind in rows if len(behind) > 10]
+        if not kept:
+            raise Unavailable(reason="no second of sound came with enough pictures: give it more seconds")
         when, offset = np.array(kept).T
         return when, offset
 
