@@ -81,7 +81,8 @@ def test_sessions_in_rooms_stand_beside_the_same_peer_to_peer() -> None:
     )  # fmt: skip
     rows = report["rows"]
     assert [(row["transport"], row["viewers"]) for row in rows] == [("p2p", 1), ("livekit", 1), ("livekit", 3)]
-    assert all(row["fps"] > 0 and row["cpu_s_per_s"] > 0 for row in rows), "every subscriber got pictures"
+    assert all(row["cpu_s_per_s"] > 0 and row["receiver"] > 0 for row in rows)
+    assert all(row["fps"] < 26 for row in rows), "a viewer's pictures, not the sum of all viewers'"
     assert [row["livekit_server"] is None for row in rows] == [True, False, False]
     assert {
         "1 talking in a room with 1: times the same peer to peer",
