@@ -41,11 +41,10 @@ class Socket:
 
 
 class Call:
-    """One call from its answer to its last word. ``over`` is set when nothing of it is left."""
+    """One call from its answer to its last word."""
 
     def __init__(self, gateway: Gateway, guest: Guest, session: LiveSession, cast: Cast | None) -> None:
         self.session_id = session.spec.session_id
-        self.over = asyncio.Event()
         self._gateway = gateway
         self._transcribed = guest.transcribed
         self._session = session
@@ -201,7 +200,6 @@ class Call:
             await self._session.close(EndReason.CLOSED)
             if self._gateway.host is not None:
                 await self._gateway.host.release(self.session_id)
-            self.over.set()
             code = m.GOING_AWAY if reason is EndReason.SHUTDOWN else m.NORMAL
             goodbye = self._signaling.over(self._problem or _PROBLEMS.get(reason), code)
             if self._socket is not None:
