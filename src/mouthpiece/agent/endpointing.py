@@ -23,8 +23,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.voice.turn import TurnDetectionEvent
 
 MIN_DELAY_S: Final = 0.38
-"""Silence after which a turn is taken that sounds finished at once. The voice detector notices the end of speech some
-0.1 s late, so that pauses below 0.45 s are never cut in on."""
+"""Silence after which a turn is taken that sounds finished at once."""
 
 FIRST_LOOK_S: Final = 0.22
 """Silence at which the library asks for the first time: 0.2 s, in windows of 32 ms."""
