@@ -194,6 +194,12 @@ class AgentSettings:
     elevenlabs_key: str | None = None
     cartesia_key: str | None = None
     deepgram_key: str | None = None  # with it Deepgram hears, in many languages; without it the embedded ears
+    whisper_model: Path | None = None  # folder of a Whisper model in CTranslate2's format, which hears then
+    piper_voice: Path | None = None  # a voice's .onnx, its .onnx.json beside it, which speaks its language then
+    kokoro_model: Path | None = None  # Kokoro's .onnx
+    kokoro_voices: Path | None = None  # the file of its voices; None: voices-v1.0.bin beside the model
+    kokoro_voice: str = "af_heart"  # its name says what it speaks
+    threads: Count = 2  # of each of these models
     openai_url: str = "https://api.openai.com/v1"
     google_url: str = "https://generativelanguage.googleapis.com"
     elevenlabs_url: str = "https://api.elevenlabs.io/v1"

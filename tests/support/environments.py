@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".clients"
 """Where they are kept (ignored by git): installing takes longer than the tests."""
 
+LONGEST_NAME = 70
+"""Of a folder: espeak-ng does not find its data where the path is longer than 160 characters."""
+
 
 @cache
 def python_client(requirement: str, *more: str) -> Path:
     """The interpreter of an environment that holds ``requirement``, ``more`` beside it, and nothing of ours."""
     named = [one for one in (requirement, *more) if not one.startswith("--")]
-    folder = HOME / "+".join(named).replace("==", "-").replace("<", "-below-")
+    name = "+".join(named).replace("==", "-").replace("<", "-below-")
+    if len(name) > LONGEST_NAME:
+        name = f"{named[0].replace('==', '-')}+{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    folder = HOME / name
     python = folder / "bin" / "python"
     done, wanted = folder / ".done", "\n".join((requirement, *more))
     if not done.exists() or done.read_text() != wanted:
@@ -31,9 +38,10 @@ def python_client(requirement: str, *more: str) -> Path:
 
 
 @cache
-def python_guest(requirement: str) -> Path:
+def python_guest(requirement: str, *more: str) -> Path:
     """The interpreter of an environment that holds ``requirement`` and this project, as a framework's user has them."""
-    return python_client(requirement, "mouthpiece", f"--editable={ROOT}", f"--constraint={ROOT / 'locks' / 'run.txt'}")
+    project = (f"--editable={ROOT}", f"--constraint={ROOT / 'locks' / 'run.txt'}")
+    return python_client(requirement, *more, "mouthpiece", *project)
 
 
 @cache

@@ -53,10 +53,12 @@ class LiveTroupe:
         await asyncio.to_thread(_load_models)
         with contextlib.suppress(MouthpieceError):
             await self._catalog.ears.warm()
+        await self._catalog.own.warm()
 
     async def close(self) -> None:
         """End the helper processes."""
         await self._catalog.ears.close()
+        self._catalog.own.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

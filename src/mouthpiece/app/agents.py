@@ -76,11 +76,13 @@ def _troupe(settings: Settings, voice: EspeakVoice) -> LiveTroupe:
     from mouthpiece.providers.catalog import Catalog
     from mouthpiece.providers.guard import Rules
     from mouthpiece.providers.local import LocalModels
+    from mouthpiece.providers.own_speech import OwnSpeech
     from mouthpiece.providers.sphinx import SphinxEars
 
     agents, server = settings.agents, settings.server
     ears = SphinxEars(agents.listeners)
-    return LiveTroupe(Catalog(agents, Rules(server.allow_hosts), voice, ears, LocalModels(server.port)))
+    local, own = LocalModels(server.port), OwnSpeech.of(agents)
+    return LiveTroupe(Catalog(agents, Rules(server.allow_hosts), voice, ears, local, own))
 
 
 async def open_salon(

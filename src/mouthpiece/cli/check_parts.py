@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mouthpiece.cli.findings import Finding, failure, note, ok, warning
-from mouthpiece.errors import MouthpieceError, StartupError
+from mouthpiece.errors import MouthpieceError, NotConfigured, StartupError
 from mouthpiece.settings import Settings, VoiceSettings
 
 ENCODERS: Final = ("libx264", "libvpx", "libopus", "aac")
@@ -150,6 +150,29 @@ def engine(settings: Settings) -> Finding:
         return warning("engine", f"{wanted.name} cannot be used, the mesh engine draws every mouth", remedy)
     found = f"{info.name} on {info.device}; licence: {info.licence}; sound waits {info.latency_ms} ms for it"
     return ok("engine", f"{found}; at most {wanted.budget_ms:g} ms a picture")
+
+
+def own_speech(settings: Settings) -> Finding:
+    """The ears and the voice from the operator's own files load."""
+    from mouthpiece.providers.own import open_ears, open_voice
+
+    found = []
+    for make, what in ((open_ears, "hears"), (open_voice, "speaks")):
+        try:
+            part = make(settings.agents)
+            if part is not None:
+                part.open()
+                found.append(f"{part.name} {what}")
+        except NotConfigured as error:
+            return warning("own speech", f"the embedded part takes its place: {error.facts['what']}", _remedy(error))
+        except Exception as error:  # a stranger's file may raise anything
+            remedy = "check the files of agents.whisper_model, agents.piper_voice, agents.kokoro_model"
+            return warning("own speech", f"a model does not load ({type(error).__name__}: {error})", remedy)
+    return ok("own speech", ", ".join(found) or "the embedded ears and voice alone")
+
+
+def _remedy(error: NotConfigured) -> str:
+    return str(error.facts["remedy"])
 
 
 def database(settings: Settings) -> Finding:

@@ -35,6 +35,7 @@ CHECKS: Final[Sequence[Check]] = (
     check_parts.voice,
     check_parts.faces,
     check_parts.engine,
+    check_parts.own_speech,
     check_parts.database,
     check_parts.extras,
     check_machine.ffmpeg,

@@ -1,4 +1,4 @@
-"""Wav2Lip-family networks behind ``face.base.MouthEngine``. The only file that imports onnxruntime (extra ``engines``).
+"""Wav2Lip-family networks behind ``face.base.MouthEngine``, run by onnxruntime (extra ``engines``).
 
 The network is a file of the user's own: an ONNX export with the inputs ``mel_spectrogram`` [n, 1, 80, 16] and
 ``video_frames`` [n, 6, s, s] (the face with its lower half blackened, then whole; RGB 0..1), and one output

@@ -33,7 +33,7 @@ class VoiceChoice:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who takes part in a conversation. ``ears``: deepgram, openai or embedded."""
+    """Who takes part in a conversation. ``ears``: deepgram, own or embedded."""
 
     mind: MindChoice = MindChoice()
     voice: VoiceChoice = VoiceChoice()

@@ -17,6 +17,7 @@ from mouthpiece.providers.espeak import EspeakVoice, Manner
 from mouthpiece.providers.hearing import EmbeddedSTT
 from mouthpiece.providers.kinds import Ears, Mind, TextMind, Voice
 from mouthpiece.providers.local import LocalModels
+from mouthpiece.providers.own_speech import OwnSpeech, OwnSTT, OwnTTS
 from mouthpiece.providers.speech import EmbeddedTTS
 from mouthpiece.providers.sphinx import SphinxEars
 from mouthpiece.settings import AgentSettings
@@ -38,13 +39,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything that can take part. ``voice``, ``ears`` and ``local`` are shared; ``rules`` bind callers' URLs."""
+    """Everything that can take part. ``rules`` bind callers' URLs; all conversations share what is not settings."""
 
     settings: AgentSettings
     rules: guard.Rules
     voice: EspeakVoice
     ears: SphinxEars
     local: LocalModels
+    own: OwnSpeech = field(default_factory=OwnSpeech)
     languages: dict[str, str] = field(default_factory=dict)  # of the embedded voice, filled at first use
 
     # --- before a conversation --------------------------------------------------------------------------------------
@@ -63,8 +65,8 @@ class Catalog:
             voice = replace(voice, key=ours.cartesia_key or "")
         if voice.provider not in ("elevenlabs", "cartesia", "user") or (voice.provider != "user" and not voice.key):
             voice = VoiceChoice()
-        ears = "deepgram" if ours.deepgram_key else "embedded"
-        return Choice(mind, voice, ears)
+        ears = "embedded" if self.own.ears is None else "own"
+        return Choice(mind, voice, "deepgram" if ours.deepgram_key else ears)
 
     def warnings(self, choice: Choice, language: str) -> Sequence[str]:
         """What will not be quite as asked for."""
@@ -84,9 +86,13 @@ class Catalog:
         said = []
         if real.ears == "embedded" and not _is_english(language):
             said.append(f"the embedded ears understand English only, not {language}: {EARS_REMEDY}")
-        if real.voice.provider == "embedded" and self.languages and manner_of(language, self.languages) is None:
+        embedded = real.voice.provider == "embedded" and not self._own_voice_speaks(language)
+        if embedded and self.languages and manner_of(language, self.languages) is None:
             said.append(f"the embedded voice does not speak {language}: it speaks English")
         return said
+
+    def _own_voice_speaks(self, language: str) -> bool:
+        return self.own.voice is not None and self.own.voice.speaks(language)
 
     def notices(self, choice: Choice, language: str) -> Sequence[str]:
         """What the user must be told, spoken."""
@@ -161,6 +167,8 @@ class Catalog:
     def _ears(self, name: str, language: str, http: aiohttp.ClientSession) -> Ears:
         if name == "deepgram":
             return cloud.deepgram(self.settings.deepgram_key or "", language, http, self.settings)
+        if self.own.ears is not None:
+            return OwnSTT(self.own.ears, self.own.executor, language)
         return EmbeddedSTT(self.ears)
 
     def _voice(self, choice: VoiceChoice, language: str, http: aiohttp.ClientSession) -> Voice | None:
@@ -168,10 +176,12 @@ class Catalog:
             return cloud.elevenlabs(choice, language, http, self.settings)
         if choice.provider == "cartesia":
             return cloud.cartesia(choice, language, http, self.settings)
+        if self.own.voice is not None and self.own.voice.speaks(language):
+            return OwnTTS(self.own.voice, self.own.executor)
         return EmbeddedTTS(self.voice, self.manner(language))
 
 
-EARS_REMEDY: Final = "the operator can set agents.deepgram_key for others"
+EARS_REMEDY: Final = "the operator can set agents.whisper_model or agents.deepgram_key for others"
 
 
 def _is_english(language: str) -> bool:

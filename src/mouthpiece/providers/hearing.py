@@ -54,19 +54,24 @@ class EmbeddedSTT(stt.STT[str]):
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
     ) -> stt.SpeechEvent:
-        frame = rtc.combine_audio_frames(buffer)
-        if frame.sample_rate != SAMPLE_RATE:
-            resampler = rtc.AudioResampler(frame.sample_rate, SAMPLE_RATE, num_channels=frame.num_channels)
-            frame = rtc.combine_audio_frames([*resampler.push(frame), *resampler.flush()])
         heard: list[Heard] = []
 
         async def note(one: Heard) -> None:
             heard.append(one)
 
         utterance = Utterance(self.ears, note)
-        utterance.feed(bytes(frame.data))
+        utterance.feed(at_our_rate(buffer))
         await utterance.finish()
         return _event(heard[-1])
+
+
+def at_our_rate(buffer: AudioBuffer) -> bytes:
+    """Recorded mono sound as PCM16LE at 16 kHz."""
+    frame = rtc.combine_audio_frames(buffer)
+    if frame.sample_rate != SAMPLE_RATE:
+        resampler = rtc.AudioResampler(frame.sample_rate, SAMPLE_RATE, num_channels=frame.num_channels)
+        frame = rtc.combine_audio_frames([*resampler.push(frame), *resampler.flush()])
+    return bytes(frame.data)
 
 
 def _event(heard: Heard) -> stt.SpeechEvent:
