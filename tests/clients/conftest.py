@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return np.concatenate([part for line in lines for part in (line, PAUSE)]).tobytes()
 
     path = tmp_path_factory.mktemp("speech") / "speech.pcm"
-    path.write_bytes(asyncio.run(speak()))
+    with ThreadPoolExecutor(1) as aside:  # a browser may have the event loop of this thread
+        path.write_bytes(aside.submit(lambda: asyncio.run(speak())).result())
     return path
 
 

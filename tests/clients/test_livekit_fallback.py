@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from tests.clients import test_simli_client as v3
 from tests.clients.test_simli_ai import drive, names
-from tests.support.browser import browser, watched_page
+from tests.support.browser import beside, browser, watched_page
 from tests.support.environments import browser_bundle, python_client
 from tests.support.relay import relay
 from tests.support.server import Server
@@ -57,10 +57,10 @@ def test_simli_client_3_goes_on_in_a_room_with_the_same_token(page: Page, liveki
 
 
 @pytest.fixture
-def page_without_udp(livekit_house: Server) -> Iterator[Page]:
+def page_without_udp(chrome: Browser, livekit_house: Server) -> Iterator[Page]:
     """In a browser that may use WebRTC over TCP only, as behind many firewalls."""
-    with browser(NO_UDP) as chrome:
-        it = watched_page(chrome.new_context(), [])
+    with beside(chrome, NO_UDP) as firewalled:
+        it = watched_page(firewalled.new_context(), [])
         it.goto(f"{livekit_house.url}/healthz")
         yield it
 

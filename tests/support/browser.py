@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -37,12 +37,22 @@ def chromium() -> str:
 def browser(*flags: str, microphone: Path | None = None) -> Iterator[Browser]:
     """A browser; ``microphone``: a WAV file that the fake microphone plays, over and over."""
     more = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
-    with sync_playwright() as playwright:
-        it = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *flags, *more])
-        try:
-            yield it
-        finally:
-            it.close()
+    with sync_playwright() as playwright, _launched(playwright.chromium, *flags, *more) as it:
+        yield it
+
+
+def beside(first: Browser, *flags: str) -> AbstractContextManager[Browser]:
+    """One more browser, while ``first`` runs: a thread can have only one playwright."""
+    return _launched(first.browser_type, *flags)
+
+
+@contextmanager
+def _launched(kind: BrowserType, *flags: str) -> Iterator[Browser]:
+    it = kind.launch(executable_path=chromium(), args=[*FLAGS, *flags])
+    try:
+        yield it
+    finally:
+        it.close()
 
 
 def watched_page(context: BrowserContext, faults: list[str]) -> Page:
