@@ -34,10 +34,11 @@ async (url) => {
   video.style = "position: absolute; left: 600px; top: 0; width: 200px";
   composite(video, canvas);
   const pc = window.pc = new RTCPeerConnection(), socket = window.socket = new WebSocket(url);
+  const open = new Promise((done) => { socket.onopen = done; });
   pc.ontrack = ({track}) => { if (track.kind === "video") video.srcObject = new MediaStream([track]); };
   for (const kind of ["audio", "video"]) pc.addTransceiver(kind, {direction: "recvonly"});
   await pc.setLocalDescription(await pc.createOffer());
-  await new Promise((done) => socket.onopen = done);
+  await open;
   socket.send(JSON.stringify({type: "offer", sdp: pc.localDescription.sdp}));
   socket.onmessage = ({data}) => {
     if (data.startsWith("{") && data.includes('"answer"')) pc.setRemoteDescription(JSON.parse(data));
