@@ -3,8 +3,8 @@
 Pixels of the canvas are uint64 with four 16-bit lanes Y, U, V, A (BT.601 limited range), so that one multiplication
 filters or mixes all four. Texels are four bytes, spread to lanes as they are read: textures are the largest part of
 what a picture takes from memory, and between two pictures of a live session other programs have the caches. Halved,
-they make a picture 4 to 11 % cheaper there; in a tight loop it costs the same. Texture coordinates run in 16.16 fixed
-point along a scan line.
+they make a picture a few per cent cheaper there; in a tight loop it costs the same within the noise. Texture
+coordinates run in 16.16 fixed point along a scan line.
 
 Entry points have explicit signatures, so that they are compiled (or read from the cache) when this module is imported
 and never afterwards: an unknown argument type is an error, not a 1.6 s pause in a live session.
