@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from mouthpiece.face.drawing import Colour, mix
+from mouthpiece.face.colour import Colour, mix
 from mouthpiece.face.proportions import Proportions
 
 

@@ -8,20 +8,8 @@ import numpy as np
 
 from mouthpiece.face import topology as topo
 from mouthpiece.face.characters import Character
-from mouthpiece.face.drawing import (
-    WHITE,
-    Linear,
-    Painter,
-    Points,
-    Radial,
-    Touch,
-    curve,
-    ellipse,
-    mirrored,
-    mix,
-    moved,
-    scaled,
-)
+from mouthpiece.face.colour import mix, scaled
+from mouthpiece.face.drawing import WHITE, Linear, Painter, Points, Radial, Touch, curve, ellipse, mirrored, moved
 
 BOTTOM: Final = 190.0
 """Millimetres below the mouth: beyond the lower border of the picture."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from mouthpiece.face import topology as topo
 from mouthpiece.face.characters import Character
-from mouthpiece.face.drawing import Painter, Points, Touch, curve, ellipse, mix, moved, scaled
+from mouthpiece.face.colour import mix, scaled
+from mouthpiece.face.drawing import Painter, Points, Touch, curve, ellipse, moved
 
 SIDES: Final = (-1.0, 1.0)
 JAW: Final = (93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323)

@@ -8,21 +8,9 @@ import numpy as np
 
 from mouthpiece.face import topology as topo
 from mouthpiece.face.characters import Character
+from mouthpiece.face.colour import Colour, mix, scaled
 from mouthpiece.face.draw_detail import DetailArtist
-from mouthpiece.face.drawing import (
-    WHITE,
-    Colour,
-    Linear,
-    Painter,
-    Points,
-    Radial,
-    Touch,
-    curve,
-    ellipse,
-    mix,
-    moved,
-    scaled,
-)
+from mouthpiece.face.drawing import WHITE, Linear, Painter, Points, Radial, Touch, curve, ellipse, moved
 
 SIDES: Final = (-1.0, 1.0)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mouthpiece.face.characters import Character
-from mouthpiece.face.drawing import Fill, Linear, Painter, Points, Touch, curve, ellipse, mirrored, mix, moved, scaled
+from mouthpiece.face.colour import mix, scaled
+from mouthpiece.face.drawing import Fill, Linear, Painter, Points, Touch, curve, ellipse, mirrored, moved
 
 
 @dataclass(frozen=True, slots=True)

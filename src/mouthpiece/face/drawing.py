@@ -10,19 +10,10 @@ import numpy as np
 import skia
 from numpy.typing import ArrayLike, NDArray
 
+from mouthpiece.face.colour import Colour
+
 Points = NDArray[np.float64]
-Colour = tuple[float, float, float]
 WHITE: Final[Colour] = (255.0, 255.0, 255.0)
-
-
-def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """``share`` of ``b`` in ``a``."""
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share)
-
-
-def scaled(c: Colour, factor: float) -> Colour:
-    """A darker or lighter colour."""
-    return (min(255.0, c[0] * factor), min(255.0, c[1] * factor), min(255.0, c[2] * factor))
 
 
 def curve(points: ArrayLike, closed: bool = False, steps: int = 12) -> Points:
