@@ -87,6 +87,14 @@ def test_a_place_that_waits_for_its_token_takes_no_slot_before_it_is_known() -> 
         book.place("s3", None, 0.0)
 
 
+def test_a_place_whose_token_is_known_waits_for_nothing() -> None:
+    book = _book(2, Placement(max_sessions=1))
+    book.place("s1", "t", 0.0)
+    with pytest.raises(NoCapacity):
+        book.place("s2", "another", 0.0, waiting=True)
+    assert book.find("s2") is None, "who was refused has no place"
+
+
 def test_a_successor_is_not_draining() -> None:
     book = _book(1)
     book.drain("w0")

@@ -118,7 +118,8 @@ class Book:
 
     # --- sessions --------------------------------------------------------------------------------------------------
     def place(self, session_id: str, token_id: str | None, now: float, *, waiting: bool = False) -> Lease:
-        """Reserve a place for a session at time ``now`` (seconds, any origin). ``waiting``: it takes no slot yet.
+        """Reserve a place for a session at time ``now`` (seconds, any origin). ``waiting``: it takes no slot before its
+        token is known.
 
         A token whose session runs goes to that worker and takes its place, also when the worker is full; only a
         draining worker is not given it back. Raises NoCapacity, Draining.
@@ -127,6 +128,7 @@ class Book:
             return known
         if self._draining:
             raise Draining(retry_s=self._rules.retry_s)
+        waiting = waiting and token_id is None
         worker = self._takeover(token_id) or self._choose(now, waiting=waiting)
         lease = Lease(session_id, worker.worker_id, worker.address, worker.lost)
         worker.places[session_id] = _Place(lease, None, now, waiting)
