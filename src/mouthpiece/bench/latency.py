@@ -13,7 +13,7 @@ import numpy as np
 from mouthpiece.bench.report import Aim, Cell, Report, at_most
 from mouthpiece.bench.server import KEY, Server, running
 from mouthpiece.bench.speech import speech
-from mouthpiece.bench.viewer import Plan, outcome, watch
+from mouthpiece.bench.viewer import Plan, outcome, watching
 from mouthpiece.errors import NotConfigured
 
 QUIET_MS = 5_000
@@ -41,7 +41,8 @@ def run(rounds: int, say: Callable[[str], None]) -> Report:
 
 
 def _first_picture(server: Server) -> float:
-    seen = outcome(watch(Plan(server.url, KEY, seconds=0.2, warm_s=0.8))).viewers[0].first_picture_ms
+    with watching(Plan(server.url, KEY, seconds=0.2, warm_s=0.8)) as viewers:
+        seen = outcome(viewers).viewers[0].first_picture_ms
     return float("inf") if seen is None else seen
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mouthpiece.bench.apart import wait_for
 from mouthpiece.bench.report import Report, at_most
 from mouthpiece.bench.server import KEY, Server, running
-from mouthpiece.bench.viewer import Plan, outcome, wait_for, watch
+from mouthpiece.bench.viewer import Plan, outcome, watching
 
 FURTHER = 7
 BATCH = 4
@@ -40,10 +41,10 @@ def _row(what: str, mb: float) -> dict[str, str | int | float | None]:
 
 
 def _rss_during(server: Server, sessions: int, seconds: float = 2.0) -> float:
-    viewers = watch(Plan(server.url, KEY, sessions, seconds, warm_s=0.5))
-    wait_for(viewers, "measured")
-    rss = server.rss_mb()
-    outcome(viewers)
+    with watching(Plan(server.url, KEY, sessions, seconds, warm_s=0.5)) as viewers:
+        wait_for(viewers, "measured")
+        rss = server.rss_mb()
+        outcome(viewers)
     return rss
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mouthpiece.bench.apart import wait_for
 from mouthpiece.bench.encoders import Floor, measure_floor
 from mouthpiece.bench.report import Aim, Cell, Report, at_most
 from mouthpiece.bench.rooms import LiveKit, Rooms, rooms
 from mouthpiece.bench.server import KEY, cpu_of, running
 from mouthpiece.bench.speech import speech, speech_file
-from mouthpiece.bench.viewer import Outcome, Plan, outcome, wait_for, watch
+from mouthpiece.bench.viewer import Outcome, Plan, outcome, watching
 
 STAGES: Final = ("sound", "mouth", "draw", "encode")
 Say = Callable[[str], None]
@@ -95,13 +96,14 @@ def measure(load: Load, house: Rooms | None = None) -> Cost:
             livekit=(house.key, house.secret) if house else None,
             subscribers=load.subscribers or 1,
         )
-        viewers = watch(plan)
-        wait_for(viewers, "measuring")
-        cpu, there, before = server.cpu_s(), _cpu_of(house), server.metrics()
-        wait_for(viewers, "measured")
-        cpu, there, after = server.cpu_s() - cpu, _cpu_of(house) - there, server.metrics()
+        with watching(plan) as viewers:
+            wait_for(viewers, "measuring")
+            cpu, there, before = server.cpu_s(), _cpu_of(house), server.metrics()
+            wait_for(viewers, "measured")
+            cpu, there, after = server.cpu_s() - cpu, _cpu_of(house) - there, server.metrics()
+            received = outcome(viewers)
         grown = {k: v - before.get(k, 0.0) for k, v in after.items()}
-        return _cost(load, cpu, grown, outcome(viewers), there if house and house.process else None)
+        return _cost(load, cpu, grown, received, there if house and house.process else None)
 
 
 def _cpu_of(house: Rooms | None) -> float:

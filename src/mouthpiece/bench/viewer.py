@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.jitterbuffer import JitterFrame
 from websockets.asyncio.client import ClientConnection, connect
 
+from mouthpiece.bench.apart import apart, outcome_of
 from mouthpiece.bench.guest import in_room
 from mouthpiece.transport.grants import Signer
 
@@ -70,33 +71,17 @@ class Outcome:
     cpu_s: float = 0.0
 
 
-def watch(plan: Plan) -> subprocess.Popen[str]:
-    """Start viewers in their own process; ``outcome`` reads what they saw.
+def watching(plan: Plan) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Viewers in their own process, which ends with the block; ``outcome`` reads what they saw.
 
     It prints ``measuring`` when the measured time begins and ``measured`` when it ends.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mouthpiece.bench.viewer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None, "asked for above"
-    process.stdin.write(json.dumps(asdict(plan)))
-    process.stdin.close()
-    return process
-
-
-def wait_for(process: subprocess.Popen[str], word: str) -> str:
-    """The rest of the next line that begins with ``word``. Raises RuntimeError when the viewers fail first."""
-    assert process.stdout is not None, "asked for in watch"
-    for line in process.stdout:
-        if line.startswith(word):
-            return line.removeprefix(word).strip()
-    raise RuntimeError(f"the viewers ended with {process.wait()}")
+    return apart("mouthpiece.bench.viewer", plan)
 
 
 def outcome(process: subprocess.Popen[str]) -> Outcome:
     """What they saw, when they are done."""
-    with process:
-        said = json.loads(wait_for(process, "outcome"))
+    said = outcome_of(process)
     return Outcome([Received(**one) for one in said["viewers"]], said["cpu_s"])
 
 

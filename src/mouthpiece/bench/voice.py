@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from mouthpiece.bench.apart import apart, outcome_of, wait_for
 from mouthpiece.bench.caller import Answer, Outcome, Plan, Say, Then
 from mouthpiece.bench.report import Aim, Cell, Report, at_most
 from mouthpiece.bench.server import KEY, Server, running
 from mouthpiece.bench.sessions import quantile_ms
 from mouthpiece.bench.speech import speech_file
 from mouthpiece.bench.utterances import Utterance, embedded, recorded
-from mouthpiece.bench.viewer import wait_for
 
 ENVIRON: Final = {"MOUTHPIECE_AGENTS_WARM": "true", "MOUTHPIECE_AGENTS_FIND_LOCAL": "false"}
 """The offline defaults, whatever model happens to run on the machine."""
 
+CALLER: Final = "mouthpiece.bench.caller"
 EARS: Final = "sphinx_helper"
 """In the command line of the embedded ears' helper processes."""
 
@@ -194,13 +193,14 @@ def _load(callers: int, seconds: float, files: Sequence[tuple[str, int]], report
 
 def _used(server: Server, plan: Plan) -> Used:
     empty_mb, empty_ears_mb = server.rss_mb() - server.rss_mb(EARS), 0.0
-    callers = _start(plan)
-    wait_for(callers, "measuring")
-    began, cpu, ears, before = time.monotonic(), server.cpu_s(), server.cpu_s(EARS), server.metrics()
-    wait_for(callers, "measured")
-    each = (time.monotonic() - began) * plan.callers
-    cpu, ears, after = server.cpu_s() - cpu, server.cpu_s(EARS) - ears, server.metrics()
-    memory_mb, ears_mb = server.rss_mb(), server.rss_mb(EARS)
+    with apart(CALLER, plan) as callers:
+        wait_for(callers, "measuring")
+        began, cpu, ears, before = time.monotonic(), server.cpu_s(), server.cpu_s(EARS), server.metrics()
+        wait_for(callers, "measured")
+        each = (time.monotonic() - began) * plan.callers
+        cpu, ears, after = server.cpu_s() - cpu, server.cpu_s(EARS) - ears, server.metrics()
+        memory_mb, ears_mb = server.rss_mb(), server.rss_mb(EARS)
+        heard = _outcome(callers)
     grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
     return Used(
         cpu=(cpu - ears) / each,
@@ -208,28 +208,18 @@ def _used(server: Server, plan: Plan) -> Used:
         memory_mb=(memory_mb - ears_mb - empty_mb) / plan.callers,
         ears_mb=(ears_mb - empty_ears_mb) / plan.callers,
         tick_p99_ms=quantile_ms(grown, "mouthpiece_sound_lateness_seconds", 0.99),
-        outcome=_outcome(callers),
+        outcome=heard,
     )
 
 
 # --- the callers' process --------------------------------------------------------------------------------------------
 def _called(plan: Plan) -> Outcome:
-    return _outcome(_start(plan))
-
-
-def _start(plan: Plan) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mouthpiece.bench.caller"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None, "asked for above"
-    process.stdin.write(json.dumps(asdict(plan)))
-    process.stdin.close()
-    return process
+    with apart(CALLER, plan) as callers:
+        return _outcome(callers)
 
 
 def _outcome(process: subprocess.Popen[str]) -> Outcome:
-    with process:
-        said = json.loads(wait_for(process, "outcome"))
+    said = outcome_of(process)
     return Outcome([[Answer(**one) for one in caller] for caller in said["answers"]], said["turns"], said["faults"])
 
 
