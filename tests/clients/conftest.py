@@ -5,24 +5,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.clients.matrix import ROWS, Row, verdict, written
+from tests.support.alone import alone
 from tests.support.livekit import LiveKitServer, livekit_server
+from tests.support.microphone import quiet, said
 from tests.support.server import Server, serving
 
-from mouthpiece.media import SAMPLE_RATE
-from mouthpiece.providers.espeak import EspeakVoice
-
 LINES = ("My mama bought a big blue boat.", "We follow five very fine foxes.", "How do you move a moon?")
-PAUSE = np.zeros(round(0.9 * SAMPLE_RATE), np.int16)
 
 
 @pytest.fixture(scope="session")
@@ -47,18 +43,9 @@ def livekit_house(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """About 8 s of speech in three bursts, raw PCM16LE at 16 kHz."""
-
-    async def speak() -> bytes:
-        voice = EspeakVoice()
-        try:
-            lines = [(await voice.speak(line)).pcm for line in LINES]
-        finally:
-            await voice.close()
-        return np.concatenate([part for line in lines for part in (line, PAUSE)]).tobytes()
-
+    parts = [part for line in LINES for part in (said(line, None), quiet(0.9))]
     path = tmp_path_factory.mktemp("speech") / "speech.pcm"
-    with ThreadPoolExecutor(1) as aside:  # a browser may have the event loop of this thread
-        path.write_bytes(aside.submit(lambda: asyncio.run(speak())).result())
+    path.write_bytes(np.concatenate(parts).tobytes())
     return path
 
 
@@ -79,4 +66,5 @@ def pytest_sessionfinish() -> None:
     """Write the table, if a page was named. Rows that did not run keep their last one."""
     if page := os.environ.get(PAGE_VARIABLE):
         path = Path(page)
-        path.write_text(written(path.read_text(), {row: verdict(all_) for row, all_ in _outcomes.items()}))
+        with alone(path.with_suffix(".lock")):
+            path.write_text(written(path.read_text(), {row: verdict(all_) for row, all_ in _outcomes.items()}))

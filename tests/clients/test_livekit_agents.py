@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.clients.test_simli_ai import lips
+from tests.support.drivers import driven, lips
 from tests.support.environments import python_client
 from tests.support.livekit import KEY as LIVEKIT_KEY
 from tests.support.livekit import SECRET, LiveKitServer
@@ -36,11 +34,7 @@ def result(
         "livekit": livekit.url, "livekit_key": LIVEKIT_KEY, "livekit_secret": SECRET, "room": f"room-{uuid.uuid4()}",
         "steps": [{"verb": "reply"}, *interrupted, {"verb": "say"}], "leave": True,
     }  # fmt: skip
-    done = subprocess.run(
-        [str(python), str(DRIVER), json.dumps(plan)], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    told = driven(python, DRIVER, plan, timeout_s=200)
     assert "error" not in told, told["error"]
     return told
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
-from tests.clients.test_simli_ai_v1 import lips
 from tests.support.browser import browser, watched_page
+from tests.support.drivers import driven, lips
 from tests.support.environments import browser_bundle, python_client
 from tests.support.lips import fit
 from tests.support.server import KEY, Server
@@ -29,10 +27,7 @@ def test_simli_ai_sees_lips_move(livekit_house: Server, speech: Path) -> None:
     seconds = speech.stat().st_size / 2 / SAMPLE_RATE
     acts: list[list[object]] = [["wait", 1.0], ["send", str(speech)], ["wait", seconds + 0.5]]
     plan = {"url": livekit_house.url, "key": KEY, "face": FACE, "acts": acts}
-    command = [str(python_client("simli-ai==1.0.3")), str(DRIVERS / "simli_ai_v1.py"), json.dumps(plan)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    result = json.loads(done.stdout.splitlines()[-1])
+    result = driven(python_client("simli-ai==1.0.3"), DRIVERS / "simli_ai_v1.py", plan)
     assert result.get("ran"), result.get("message")
     assert result["size"] == [512, 512]
     got = lips(result)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.drivers import driven
 from tests.support.environments import python_client
 from tests.support.lips import fit
 from tests.support.server import KEY, Server
@@ -21,11 +19,7 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
 def test_a_pipeline_sees_lips_move_and_ten_interruptions_silence(server: Server, speech: Path) -> None:
     python = python_client("pipecat-ai[simli]==1.14.0")
     plan = {"url": server.url, "key": KEY, "face": "tmp9i8bbq7c", "speech": str(speech), "interruptions": 10}
-    done = subprocess.run(
-        [str(python), str(DRIVER), json.dumps(plan)], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result = driven(python, DRIVER, plan, timeout_s=200)
     assert result["size"] == [512, 512]
     assert max(result["loud_for"]) < 1.2, "an interruption clears the seven seconds that were queued"
     seen_at, heard_at = (np.array([at for at, _ in result[name]]) for name in ("seen", "heard"))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.drivers import driven
 from tests.support.environments import python_client
 from tests.support.lips import fit
 from tests.support.server import KEY, Server
@@ -25,11 +23,7 @@ def test_a_pipeline_sees_lips_move_and_an_interruption_silences(
     server: Server = request.getfixturevalue(house)
     python = python_client(f"pipecat-ai[simli]=={version}")
     plan = {"url": server.url, "key": KEY, "face": "tmp9i8bbq7c", "speech": str(speech)}
-    done = subprocess.run(
-        [str(python), str(DRIVER), json.dumps(plan)], capture_output=True, text=True, timeout=150, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result = driven(python, DRIVER, plan, timeout_s=150)
     assert result["size"] == [512, 512]
     whole, interrupted = result["loud"]
     assert interrupted < 0.6 * whole, "an interruption clears the seven seconds that were queued"

@@ -7,25 +7,20 @@ it before is put in.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
-import wave
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 from tests.support.browser import browser, watched_page
 from tests.support.environments import python_client
+from tests.support.microphone import quiet, recorded, said
 from tests.support.seeds import between, seed
 from tests.support.server import KEY, Server, free_port, serving
-
-from mouthpiece.media import SAMPLE_RATE
-from mouthpiece.providers.espeak import EspeakVoice, Manner
 
 pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mouthpiece[agents]'")
 pytestmark = [pytest.mark.client, pytest.mark.browser, pytest.mark.timeout(300)]
@@ -84,22 +79,8 @@ def wrapper(mock: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
 @pytest.fixture(scope="module")
 def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A question and a pause for the answer, over and over."""
-
-    async def speak() -> bytes:
-        voice = EspeakVoice()
-        try:
-            line = (await voice.speak("Tell me about your day, please.", Manner("en-us+m3", rate=150))).pcm
-        finally:
-            await voice.close()
-        return np.concatenate(
-            [np.zeros(3 * SAMPLE_RATE, np.int16), line, np.zeros(9 * SAMPLE_RATE, np.int16)]
-        ).tobytes()
-
-    path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(asyncio.run(speak()))
-    return path
+    line = said("Tell me about your day, please.")
+    return recorded(tmp_path_factory.mktemp("microphone") / "speech.wav", quiet(3), line, quiet(9))
 
 
 @pytest.fixture(scope="module")

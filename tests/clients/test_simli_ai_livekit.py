@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.clients.test_simli_ai import drive, lips, names
+from tests.clients.test_simli_ai import drive, names
+from tests.support.drivers import lips
 from tests.support.environments import python_client
 from tests.support.server import Server
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from tests.support.drivers import driven, lips
 from tests.support.environments import python_client
-from tests.support.lips import Fit, fit
 from tests.support.server import KEY, Server
 
 from mouthpiece.media import SAMPLE_RATE
@@ -27,20 +24,7 @@ def drive(version: str, server: Server, *acts: list[object], **plan: object) -> 
     """Run one plan with the client; what happened."""
     python = python_client(f"simli-ai=={version}")
     full = {"url": server.url, "key": KEY, "face": FACE, "acts": acts, **plan}
-    done = subprocess.run(
-        [str(python), str(DRIVER), json.dumps(full)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def lips(result: dict[str, Any]) -> Fit:
-    seen_at = np.array([at for at, _ in result["seen"]])
-    mouths = np.array([mouth for _, mouth in result["seen"]])
-    heard_at = np.array([at for at, _ in result["heard"]])
-    rms = np.array([level for _, level in result["heard"]])
-    return fit(seen_at, mouths, heard_at, rms)
+    return driven(python, DRIVER, full)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from playwright.sync_api import Error as PageError
 from tests.support.browser import browser, watched_page
 from tests.support.environments import browser_bundle
 from tests.support.lips import Fit, fit
+from tests.support.microphone import recorded
 from tests.support.server import KEY, Server, serving
-
-from mouthpiece.media import SAMPLE_RATE
 
 DRIVER = Path(__file__).parent / "drivers" / "simli_client_v3.js"
 FACE = "tmp9i8bbq7c"
@@ -33,12 +31,8 @@ def bundle() -> Path:
 @pytest.fixture(scope="module")
 def chrome(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser whose microphone plays the speech."""
-    microphone = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    with wave.open(str(microphone), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(speech.read_bytes())
+    pcm = np.frombuffer(speech.read_bytes(), np.int16)
+    microphone = recorded(tmp_path_factory.mktemp("microphone") / "speech.wav", pcm)
     with browser(microphone=microphone) as it:
         yield it
 

@@ -17,13 +17,13 @@ import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
+from tests.support.microphone import said
 from tests.support.peer import Inbox, Viewer
 from tests.support.server import KEY, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from mouthpiece.media import SAMPLE_RATE, Pcm
-from mouthpiece.providers.espeak import EspeakVoice, Manner
+from mouthpiece.media import SAMPLE_RATE
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -191,17 +191,9 @@ async def test_echo_hears_itself_in_stereo_at_48_khz(server: Server, trickles: b
 
 
 # --- an agent ------------------------------------------------------------------------------------------------------
-async def _speak(text: str) -> Pcm:
-    voice = EspeakVoice()
-    try:
-        return (await voice.speak(text, Manner("en-us+m3", rate=150))).pcm
-    finally:
-        await voice.close()
-
-
 def question(pause_s: float) -> Stereo:
     """A pause in which the agent greets, and a question."""
-    spoken = asyncio.run(_speak("Tell me about the museum please, the museum and its pictures."))
+    spoken = said("Tell me about the museum please, the museum and its pictures.")
     pcm = np.concatenate([np.zeros(round(pause_s * SAMPLE_RATE), np.int16), spoken])
     at = np.arange(len(pcm) * 3) / 3
     wide = np.interp(at, np.arange(len(pcm)), pcm).astype(np.int16)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from playwright.sync_api import Page
 from tests.support.browser import browser, watched_page
+from tests.support.microphone import quiet, recorded, said
 from tests.support.seeds import seed
 from tests.support.server import KEY, Server, serving
-
-from mouthpiece.media import SAMPLE_RATE, Pcm
-from mouthpiece.providers.espeak import EspeakVoice, Manner
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -28,23 +23,11 @@ PATIENCE_MS = 90_000
 NOTES = "The museum opens at nine. The museum has many rooms and many pictures in each of them."
 
 
-async def _speak(text: str) -> Pcm:
-    voice = EspeakVoice()
-    try:
-        return (await voice.speak(text, Manner("en-us+m3", rate=150))).pcm
-    finally:
-        await voice.close()
-
-
 @pytest.fixture(scope="module")
 def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pause, and a question; over and over."""
-    question = asyncio.run(_speak("Tell me about the museum please, the museum and its pictures."))
-    path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(np.concatenate([np.zeros(8 * SAMPLE_RATE, np.int16), question]).tobytes())
-    return path
+    question = said("Tell me about the museum please, the museum and its pictures.")
+    return recorded(tmp_path_factory.mktemp("microphone") / "speech.wav", quiet(8), question)
 
 
 @pytest.fixture(scope="module")

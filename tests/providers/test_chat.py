@@ -29,13 +29,13 @@ def context() -> llm.ChatContext:
     return it
 
 
-async def ask(mind: llm.LLM[str], timeout_s: float = 5.0) -> str:
+async def ask(mind: llm.LLM[str], timeout_s: float = 20.0) -> str:
     options = APIConnectOptions(max_retry=0, timeout=timeout_s)
     async with mind.chat(chat_ctx=context(), conn_options=options) as stream:
         return "".join([c.delta.content or "" async for c in stream if c.delta])
 
 
-async def ask_url(url: str, *, key: str = "", rules: Rules | None = None, timeout_s: float = 5.0) -> str:
+async def ask_url(url: str, *, key: str = "", rules: Rules | None = None, timeout_s: float = 20.0) -> str:
     mind = CompatibleLLM(client(rules, timeout_s), url, "my-AGI", key)
     try:
         return await ask(mind, timeout_s)

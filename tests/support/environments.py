@@ -10,10 +10,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.support.alone import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".clients"
 """Where they are kept (ignored by git): installing takes longer than the tests."""
+
+LOCK = HOME / "lock"
+"""Held while one is installed."""
 
 LONGEST_NAME = 70
 """Of a folder: espeak-ng does not find its data where the path is longer than 160 characters."""
@@ -29,11 +33,12 @@ def python_client(requirement: str, *more: str) -> Path:
     folder = HOME / name
     python = folder / "bin" / "python"
     done, wanted = folder / ".done", "\n".join((requirement, *more))
-    if not done.exists() or done.read_text() != wanted:
-        uv = [sys.executable, "-m", "uv", "--quiet"]
-        _run(*uv, "venv", "--clear", "--python", sys.executable, str(folder))
-        _run(*uv, "pip", "install", "--python", str(python), requirement, *more)
-        done.write_text(wanted)
+    with alone(LOCK):
+        if not done.exists() or done.read_text() != wanted:
+            uv = [sys.executable, "-m", "uv", "--quiet"]
+            _run(*uv, "venv", "--clear", "--python", sys.executable, str(folder))
+            _run(*uv, "pip", "install", "--python", str(python), requirement, *more)
+            done.write_text(wanted)
     return python
 
 
@@ -52,12 +57,13 @@ def browser_bundle(package: str, *more: str) -> Path:
     """
     folder = HOME / package.replace("@", "-")
     bundle = folder / "bundle.js"
-    if not bundle.exists():
-        _install(folder, package, *more, "esbuild@0.28.2")
-        name = package.rsplit("@", 1)[0]
-        (folder / "entry.js").write_text(f'import * as client from "{name}"; window.client = client;\n')
-        esbuild = folder / "node_modules" / ".bin" / "esbuild"
-        _run(str(esbuild), str(folder / "entry.js"), "--bundle", f"--outfile={bundle}", "--log-level=error")
+    with alone(LOCK):
+        if not bundle.exists():
+            _install(folder, package, *more, "esbuild@0.28.2")
+            name = package.rsplit("@", 1)[0]
+            (folder / "entry.js").write_text(f'import * as client from "{name}"; window.client = client;\n')
+            esbuild = folder / "node_modules" / ".bin" / "esbuild"
+            _run(str(esbuild), str(folder / "entry.js"), "--bundle", f"--outfile={bundle}", "--log-level=error")
     return bundle
 
 
@@ -66,8 +72,9 @@ def npm_package(package: str) -> Path:
     """The folder of an npm package as its registry delivers it. Skips where there is no npm."""
     folder = HOME / f"{package.replace('@', '-')}-alone"
     found = folder / "node_modules" / package.rsplit("@", 1)[0]
-    if not found.exists():
-        _install(folder, package)
+    with alone(LOCK):
+        if not found.exists():
+            _install(folder, package)
     return found
 
 

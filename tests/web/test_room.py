@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from playwright.sync_api import Page
 from tests.support.browser import browser, watched_page
+from tests.support.microphone import quiet, recorded, said
 from tests.support.server import KEY, Server, serving
-
-from mouthpiece.media import SAMPLE_RATE, Pcm
-from mouthpiece.providers.espeak import EspeakVoice, Manner
 
 pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mouthpiece[agents]'")
 pytestmark = pytest.mark.browser
@@ -26,28 +21,13 @@ NOTES = "The museum opens at nine. " + "The museum has many rooms and many pictu
 PATIENCE_MS = 60_000
 
 
-async def _speak(text: str) -> Pcm:
-    voice = EspeakVoice()
-    try:
-        return (await voice.speak(text, Manner("en-us+m3", rate=150))).pcm
-    finally:
-        await voice.close()
-
-
 @pytest.fixture(scope="module")
 def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A question, a pause in which the answer begins, and a word into it; over and over."""
-    question = asyncio.run(_speak("Tell me about the museum please, the museum and its pictures."))
-    stop = asyncio.run(_speak("Stop, stop, stop it please, that is enough."))
-
-    def quiet(seconds: float) -> Pcm:
-        return np.zeros(round(seconds * SAMPLE_RATE), np.int16)
-
+    question = said("Tell me about the museum please, the museum and its pictures.")
+    stop = said("Stop, stop, stop it please, that is enough.")
     path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(np.concatenate([quiet(4), question, quiet(6), stop, quiet(8)]).tobytes())
-    return path
+    return recorded(path, quiet(4), question, quiet(6), stop, quiet(8))
 
 
 @pytest.fixture(scope="module")
