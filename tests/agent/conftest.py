@@ -20,7 +20,8 @@ pytest.importorskip("livekit.agents", reason="needs the extra: pip install 'mout
 from livekit.agents import llm
 
 from mouthpiece.agent.base import Plan
-from mouthpiece.agent.conversation import Cast, Conversation
+from mouthpiece.agent.cast import Cast
+from mouthpiece.agent.conversation import Conversation
 from mouthpiece.agent.troupe import reader
 from mouthpiece.providers.kinds import Ears, Mind, Voice
 from mouthpiece.providers.speech import EmbeddedTTS
@@ -57,14 +58,14 @@ async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
         ears: Ears | None = None,
         mind: Mind | None = None,
         speaks: Voice | None = None,
-        redial: Callable[[], Mind] | None = None,
+        answer_s: float = 10.0,
     ) -> AsyncIterator[Room]:
         async def close() -> None:
             return
 
         silent = mind is None or isinstance(mind, llm.RealtimeModel)  # the one speaks itself, the other not at all
         voices = None if silent else speaks or EmbeddedTTS(voice)
-        cast = Cast(ears, mind, voices, reader(voice, Manner()), executor, close, redial=redial)
+        cast = Cast(ears, mind, voices, reader(voice, Manner()), executor, close, answer_s=answer_s)
         room = Room()
         room.talk = Conversation(plan, cast, room, room.tell)
         await room.start()

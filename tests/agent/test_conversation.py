@@ -9,8 +9,9 @@ from livekit.agents import APIConnectionError
 from tests.agent.conftest import Open
 from tests.support.twin_parts import BrokenVoice, KnowingEars, ScriptedMind
 
+from mouthpiece.agent.avatar import NO_MIND, NO_VOICE
 from mouthpiece.agent.base import Fault, Finished, Line, Plan
-from mouthpiece.agent.conversation import NO_MIND, NO_VOICE
+from mouthpiece.agent.conversation import NO_EARS
 from mouthpiece.media import Pcm
 
 Person = Callable[[str], Awaitable[Pcm]]
@@ -99,6 +100,25 @@ async def test_a_mind_that_fails_is_apologised_for_and_asked_again(converse: Ope
         await room.until(lambda: not room.queued)
         room.say(await person("Hello again, are you there?"))
         await room.until(lambda: any(line.content == "I am back." for line in room.lines))
+
+
+async def test_a_mind_that_hangs_is_apologised_for_and_asked_again(converse: Open, person: Person) -> None:
+    mind = ScriptedMind(None, "I am back.")
+    ears = KnowingEars("hello", "hello again")
+    async with converse(plan(), ears=ears, mind=mind, answer_s=1.5) as room:
+        room.say(await person("Hello, are you there?"))
+        await room.until(lambda: any(NO_MIND in caption for caption in room.captions("assistant")))
+        assert room.of(Fault) == [Fault("mind", "nothing came for 1.5 s")]
+        await room.until(lambda: not room.queued)
+        room.say(await person("Hello again, are you there?"))
+        await room.until(lambda: any(line.content == "I am back." for line in room.lines))
+
+
+async def test_ears_that_hang_are_apologised_for(converse: Open, person: Person) -> None:
+    async with converse(plan(), ears=KnowingEars(), mind=ScriptedMind("no"), answer_s=1.5) as room:
+        room.say(await person("Hello, are you there? I have been waiting for you all the day."))
+        await room.until(lambda: NO_EARS in room.captions("assistant"))
+        assert room.of(Fault) == [Fault("ears", "no words for 1.5 s")]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5])

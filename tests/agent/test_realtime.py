@@ -23,8 +23,8 @@ from tests.agent.conftest import Open
 from tests.support.clouds import ANSWER, Clouds
 from tests.support.realtime_clouds import HEARD, Gemini, OpenAIRealtime
 
-from mouthpiece.agent.base import Fault, Plan
-from mouthpiece.agent.conversation import NO_MIND
+from mouthpiece.agent.avatar import NO_MIND
+from mouthpiece.agent.base import Caption, Fault, Plan
 from mouthpiece.media import Pcm
 from mouthpiece.providers import cloud
 from mouthpiece.providers.base import MindChoice
@@ -34,6 +34,7 @@ from mouthpiece.settings import AgentSettings
 pytestmark = pytest.mark.filterwarnings("ignore:Setting `LiveConnectConfig:DeprecationWarning")  # google's own plugin
 Person = Callable[[str], Awaitable[Pcm]]
 LIVE = "/google/{path:.*BidiGenerateContent}"
+SORRY = Caption("assistant", NO_MIND, True)
 MODELS = ["gpt-realtime", "gemini-2.5-flash-native-audio-preview-12-2025"]
 
 
@@ -132,7 +133,7 @@ async def test_a_model_that_fails_is_apologised_for_and_asked_again(
 ) -> None:
     sky.clouds.mode = mode  # type: ignore[assignment]
     mind = sky.mind(model)
-    async with converse(Plan("s", "You are kind."), mind=mind, redial=lambda: sky.mind(model)) as room:
+    async with converse(Plan("s", "You are kind."), mind=mind) as room:
         if mode == "break":
             room.say(await person("What time is it, please?"))
         await room.until(lambda: NO_MIND in room.captions("assistant"))
@@ -144,4 +145,52 @@ async def test_a_model_that_fails_is_apologised_for_and_asked_again(
         await room.until(lambda: not room.queued)
         room.say(await person("What time is it, please?"))
         await room.until(lambda: any(line.content == ANSWER for line in room.lines))
+    await mind.aclose()
+
+
+@pytest.mark.parametrize("mode", ["mute", "stall"])
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_model_that_hangs_is_noticed_and_called_again(
+    converse: Open, person: Person, sky: Sky, model: str, mode: str
+) -> None:
+    """Its line is open, and nothing is said on it, or nothing more."""
+    sky.clouds.mode = mode  # type: ignore[assignment]
+    mind = sky.mind(model)
+    question = await person("What time is it, please?")
+    async with converse(Plan("s", "You are kind."), mind=mind, answer_s=1.5) as room:
+        await room.until(lambda: len(sky.clouds.seen) == 1)
+        sky.clouds.mode = "good"  # of the next line
+        room.say(question)
+        await room.until(lambda: NO_MIND in room.captions("assistant"))
+        assert [fault.stage for fault in room.of(Fault)] == ["mind"]  # type: ignore[union-attr]
+        assert len(sky.clouds.seen) == 2, "it was called again before the user was asked to try again"
+        assert not any(line.content == ANSWER for line in room.lines)
+        room.say(question)
+        await room.until(lambda: any(line.content == ANSWER for line in room.lines))
+        assert len(room.of(Fault)) == 1
+    await mind.aclose()
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_each_question_that_a_model_leaves_open_is_apologised_for(
+    converse: Open, person: Person, sky: Sky, model: str
+) -> None:
+    sky.clouds.mode = "mute"
+    mind = sky.mind(model)
+    question = await person("What time is it, please?")
+    async with converse(Plan("s", "You are kind."), mind=mind, answer_s=1.5) as room:
+        for times in (1, 2):
+            room.say(question)
+            await room.until(lambda times=times: room.of(Caption).count(SORRY) == times)  # type: ignore[misc]
+            assert len(room.of(Fault)) == times
+            assert len(sky.clouds.seen) == times + 1
+    await mind.aclose()
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_model_that_does_not_greet_is_noticed(converse: Open, sky: Sky, model: str) -> None:
+    sky.clouds.mode = "mute"
+    mind = sky.mind(model)
+    async with converse(Plan("s", "You are kind.", first_message="Good day."), mind=mind, answer_s=1.5) as room:
+        await room.until(lambda: NO_MIND in room.captions("assistant"))
     await mind.aclose()

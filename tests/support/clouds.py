@@ -12,7 +12,10 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-Mode = Literal["good", "refuse", "limit", "hang", "break"]
+Mode = Literal["good", "refuse", "limit", "hang", "break", "mute", "stall"]
+"""Well; not admitted; told to wait; never taken up; broken off in the middle; open, but nothing is said on it; that, in
+the middle of an answer. The last two stay with a speech-to-speech line while it is open, whatever the mode becomes.
+"""
 SOUND = b"\x00\x10\x00\xf0" * 4_000  # half a second of a hum at 16 kHz
 LOUD = 500
 ENOUGH = 8
@@ -40,6 +43,10 @@ class Clouds:
         if self.mode == "hang":
             await self.gone.wait()
 
+    async def _mute(self) -> None:
+        if self.mode == "mute":
+            await self.gone.wait()
+
     async def elevenlabs(self, request: web.Request) -> web.WebSocketResponse:
         await self._admit(request, request.headers.get("xi-api-key", ""))
         socket = web.WebSocketResponse()
@@ -48,6 +55,7 @@ class Clouds:
             asked = json.loads(message.data)
             context = asked.get("context_id")
             if text := asked.get("text", "").strip():
+                await self._mute()
                 self.texts.append(text)
                 await socket.send_json({"contextId": context, "audio": base64.b64encode(SOUND).decode()})
                 if self.mode == "break":
@@ -64,6 +72,7 @@ class Clouds:
             asked = json.loads(message.data)
             context = asked.get("context_id")
             if text := str(asked.get("transcript", "")).strip():
+                await self._mute()
                 self.texts.append(text)
                 await socket.send_json(
                     {"type": "chunk", "context_id": context, "data": base64.b64encode(SOUND).decode()}
@@ -110,6 +119,7 @@ class Clouds:
     async def _stream(self, request: web.Request, chunks: list[dict[str, Any]], end: bytes) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
+        await self._mute()
         for chunk in chunks:
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             if self.mode == "break" and request.transport is not None:

@@ -49,7 +49,9 @@ class _Knowing(stt.RecognizeStream):
 
 
 class ScriptedMind(llm.LLM[str]):
-    def __init__(self, *answers: str | Exception) -> None:
+    """Says ``answers``, the last of them ever after. None: hangs after a word, for good."""
+
+    def __init__(self, *answers: str | Exception | None) -> None:
         super().__init__()
         self.answers = list(answers)
         self.contexts: list[llm.ChatContext] = []
@@ -75,9 +77,11 @@ class _Scripted(llm.LLMStream):
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
-        for word in answer.split(" "):
+        for word in (answer or "Well,").split(" "):
             delta = llm.ChoiceDelta(role="assistant", content=word + " ")
             self._event_ch.send_nowait(llm.ChatChunk(id="answer", delta=delta))
+        if answer is None:
+            await asyncio.Event().wait()
 
 
 class BrokenVoice(tts.TTS[str]):

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mouthpiece.agent.base import Advice, Mouth, Plan, Talk, Tell
-from mouthpiece.agent.conversation import Cast, Conversation, Read, Reading
+from mouthpiece.agent.cast import Cast, Read, Reading
+from mouthpiece.agent.conversation import Conversation
 from mouthpiece.agent.script import Sentence
 from mouthpiece.errors import MouthpieceError
 from mouthpiece.lipsync.articulation import words_of
@@ -45,7 +46,7 @@ class LiveTroupe:
         parts = await self._catalog.parts(choice, plan.language)
         read = reader(self._catalog.voice, self._catalog.manner(plan.language))
         patience_s = self._catalog.settings.patience_s
-        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close, patience_s, parts.redial)
+        cast = Cast(parts.ears, parts.mind, parts.voice, read, self._executor, parts.close, patience_s)
         return Conversation(plan, cast, mouth, tell)
 
     async def warm(self) -> None:

@@ -28,13 +28,12 @@ MIND_TIMEOUT_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one conversation uses. ``close`` ends what was opened for it. ``redial``: a speech-to-speech mind anew."""
+    """What one conversation uses. ``close`` ends what was opened for it."""
 
     ears: Ears | None
     mind: Mind | None
     voice: Voice | None
     close: Callable[[], Awaitable[None]]
-    redial: Callable[[], Mind] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +138,17 @@ class Catalog:
                     await part.aclose()
             await http.close()
 
-        return Parts(ears, mind, voice, close, lambda: self._cloud_mind(real.mind))
+        return Parts(ears, mind, voice, close)
 
     async def _mind(self, choice: MindChoice) -> Mind:
-        if choice.provider in ("openai", "google"):
-            return self._cloud_mind(choice)
+        if choice.provider == "openai":
+            return cloud.openai_mind(choice, self.settings)
+        if choice.provider == "google":
+            return cloud.google_mind(choice, self.settings)
         if choice.provider == "user":
             http = guard.client(self.rules, MIND_TIMEOUT_S)
             return CompatibleLLM(http, choice.base_url, choice.model or "default", choice.key)
         return await self._own_mind()
-
-    def _cloud_mind(self, choice: MindChoice) -> Mind:
-        make = cloud.openai_mind if choice.provider == "openai" else cloud.google_mind
-        return make(choice, self.settings)
 
     async def _own_mind(self) -> TextMind:
         """The operator's model, else one that runs on this machine, else the responder."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import aiohttp
-from livekit.agents import APIConnectOptions
+from livekit.agents import APIConnectOptions, llm
 from livekit.agents.types import NOT_GIVEN
 
 from mouthpiece.providers.base import MindChoice, VoiceChoice
@@ -17,6 +17,9 @@ from mouthpiece.settings import AgentSettings
 
 PATIENCE: Final = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=6.0)
 """How long a provider may be silent. Twice that is what a user still takes for thinking."""
+
+HANG_UP_S: Final = 0.5
+"""How long a speech-to-speech model has for its goodbye. One that hangs says none, and the next line waits for it."""
 
 
 def elevenlabs(choice: VoiceChoice, language: str, http: aiohttp.ClientSession, urls: AgentSettings) -> Voice:
@@ -64,7 +67,9 @@ def openai_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
     if choice.realtime:
         from mouthpiece.providers.openai_realtime import RealtimeModel
 
-        return RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url, conn_options=PATIENCE)
+        return _renewable(
+            RealtimeModel(model=model, api_key=choice.key, base_url=urls.openai_url, conn_options=PATIENCE)
+        )
     return plugin.LLM(model=model, api_key=choice.key, base_url=urls.openai_url)
 
 
@@ -74,9 +79,14 @@ def google_mind(choice: MindChoice, urls: AgentSettings) -> Mind:
     from livekit.plugins import google as plugin
 
     model = choice.model or "gemini-2.5-flash"
-    options = HttpOptions(base_url=urls.google_url)
     if choice.realtime:
-        return plugin.realtime.RealtimeModel(
-            model=model, api_key=choice.key, http_options=options, conn_options=PATIENCE
+        options = HttpOptions(base_url=urls.google_url, async_client_args={"close_timeout": HANG_UP_S})
+        return _renewable(
+            plugin.realtime.RealtimeModel(model=model, api_key=choice.key, http_options=options, conn_options=PATIENCE)
         )
-    return plugin.LLM(model=model, api_key=choice.key, http_options=options)
+    return plugin.LLM(model=model, api_key=choice.key, http_options=HttpOptions(base_url=urls.google_url))
+
+
+def _renewable(model: llm.RealtimeModel) -> llm.RealtimeModel:
+    """The same model, whose line can be replaced in the middle of a conversation. It says again nothing by itself."""
+    return llm.RealtimeModelFallbackAdapter([model], regenerate_on_swap=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from livekit.agents import APIError
 from livekit.plugins.openai import realtime
+
+from mouthpiece.providers.cloud import HANG_UP_S
 
 
 class RealtimeModel(realtime.RealtimeModel):
@@ -20,6 +23,7 @@ class RealtimeModel(realtime.RealtimeModel):
 
 class _Line(realtime.RealtimeSession):
     async def aclose(self) -> None:
-        """Hang up. Why the line broke down was told when it did."""
-        with contextlib.suppress(APIError):
-            await super().aclose()
+        """Hang up. Why the line broke down was told when it did; a model that hangs is not waited for."""
+        with contextlib.suppress(APIError, TimeoutError):
+            async with asyncio.timeout(HANG_UP_S):
+                await super().aclose()
