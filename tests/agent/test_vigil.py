@@ -35,9 +35,9 @@ class Alarm:
         return bell
 
     def says(self, seconds: float) -> None:
-        self.vigil.user(speaking=True, at=self.now)
+        self.vigil.spoken(None)
         self.wait(seconds)
-        self.vigil.user(speaking=False, at=self.now)
+        self.vigil.spoken(seconds)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -80,10 +80,8 @@ def test_it_waits_anew_from_the_end_of_whatever_else_is_said() -> None:
     alarm = Alarm()
     alarm.says(LONG)
     alarm.wait(5.0)
-    alarm.vigil.user(speaking=True, at=alarm.now)
-    alarm.wait(2 * PATIENCE_S)
+    alarm.says(2 * PATIENCE_S)
     assert alarm.rang == 0, "nobody is answered while they speak"
-    alarm.vigil.user(speaking=False, at=alarm.now)
     alarm.says(SHORT)  # the question is still open
     alarm.wait(PATIENCE_S - 0.1)
     assert alarm.rang == 0
@@ -97,11 +95,11 @@ def test_first_words_are_waited_for_but_not_while_the_user_speaks() -> None:
     alarm.vigil.ask()
     alarm.wait(PATIENCE_S + 0.1)
     assert alarm.rang == 1
-    alarm.vigil.user(speaking=True, at=alarm.now)
+    alarm.vigil.spoken(None)
     alarm.vigil.ask()
     alarm.wait(PATIENCE_S + 0.1)
     assert alarm.rang == 1
-    alarm.vigil.user(speaking=False, at=alarm.now)
+    alarm.vigil.spoken(SHORT)
     alarm.wait(PATIENCE_S + 0.1)
     assert alarm.rang == 2
 

@@ -65,11 +65,15 @@ class Room:
             await self._spoken.wait()
 
     async def until(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        """Wait for something that an event or a tick brings. Raises TimeoutError."""
-        async with asyncio.timeout(patience_s):
-            while not condition():
-                self._news.clear()
-                await self._news.wait()
+        """Wait for something that an event or a tick brings. Raises TimeoutError, which says what came instead."""
+        try:
+            async with asyncio.timeout(patience_s):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as error:
+            told = [f"{at:.2f} {event}" for at, event in self.events if not isinstance(event, Caption) or event.final]
+            raise TimeoutError("it did not come, but:\n" + "\n".join(told[-20:])) from error
 
     async def until_said(self, lines: int) -> None:
         """Wait for so many lines of the transcript."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final, Literal
 
-from livekit.agents import AgentSession, inference, llm, stt, tts
+from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import (
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
@@ -27,7 +27,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from mouthpiece.agent.avatar import NO_MIND, Avatar
 from mouthpiece.agent.base import Caption, Fault, Finished, Line, Mouth, Plan, Said, StateChanged, Tell
 from mouthpiece.agent.cast import Cast
-from mouthpiece.agent.ears import MicrophoneInput
+from mouthpiece.agent.ears import MicrophoneInput, SpeechDetector
 from mouthpiece.agent.endpointing import MIN_DELAY_S, PatientDetector
 from mouthpiece.agent.mouth import SpeechOutput
 from mouthpiece.agent.turns import TurnClock
@@ -63,8 +63,8 @@ class Conversation:
         self._microphone = MicrophoneInput()
         self._speech = SpeechOutput(mouth, lambda text, final: tell(Caption("assistant", text, final)))
         self._turns = TurnClock(tell, time.time)
-        self._session: AgentSession[None] = _session(plan, cast)
         self._vigil = Vigil(cast.answer_s, self._unanswered)
+        self._session: AgentSession[None] = _session(plan, cast, SpeechDetector(cast.executor, self._spoken))
         self._agent = Avatar(plan, cast, self._vigil.answered, self._failed)
         self._broken = False  # the line to a speech-to-speech mind
         self._mending: asyncio.Task[None] | None = None
@@ -158,11 +158,13 @@ class Conversation:
         self._tried_at = self._spoke_at if speaking else self._tried_at
         (self._quiet.clear if speaking else self._quiet.set)()
         self._turns.user(speaking=speaking)
-        if isinstance(self._cast.mind, llm.RealtimeModel):
-            self._vigil.user(speaking=speaking, at=event.created_at)
         self._tell(StateChanged("user", "speaking" if speaking else "listening"))
         if speaking and self._silent:
             self._mouth.skip()  # nobody else takes the turns here
+
+    def _spoken(self, seconds: float | None) -> None:
+        if isinstance(self._cast.mind, llm.RealtimeModel):  # another kind fails by itself
+            self._vigil.spoken(seconds)
 
     def _avatar_state(self, event: AgentStateChangedEvent) -> None:
         if event.new_state in ("listening", "thinking", "speaking"):
@@ -283,14 +285,14 @@ class _Session(AgentSession[None]):
             super()._on_error(error)
 
 
-def _session(plan: Plan, cast: Cast) -> AgentSession[None]:
+def _session(plan: Plan, cast: Cast, detector: SpeechDetector) -> AgentSession[None]:
     """The library's session, with nothing that reaches the network by itself."""
     realtime = isinstance(cast.mind, llm.RealtimeModel)
     more: dict[str, Any] = {name: part for name, part in (("stt", cast.ears), ("tts", cast.voice)) if part is not None}
     if cast.mind is not None:
         more["llm"] = cast.mind
     return _Session(
-        vad=inference.VAD(model="silero", min_silence_duration=0.25, executor=cast.executor),
+        vad=detector,
         turn_handling={
             "turn_detection": "realtime_llm" if realtime else PatientDetector(plan.language, cast.patience_s),
             "endpointing": {"mode": "fixed", "min_delay": MIN_DELAY_S, "max_delay": MIN_DELAY_S},

@@ -1,12 +1,15 @@
-"""The user's voice on its way into the conversation."""
+"""The user's voice on its way into the conversation, and how much of it was speech."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Final, cast
 
 from livekit import rtc
+from livekit.agents import inference, vad
 from livekit.agents.voice import io
 
 from mouthpiece.media import SAMPLE_RATE, Pcm
@@ -45,3 +48,41 @@ class MicrophoneInput(io.AudioInput):
             self._news.clear()
             await self._news.wait()
         return self._waiting.popleft()
+
+
+class SpeechDetector(inference.VAD):
+    """The library's, which also tells ``spoken`` when speech begins (None) and ends: how many seconds it was.
+
+    Counted in samples: by the clock of a busy machine it may have been half or twice as long.
+    """
+
+    def __init__(self, executor: Executor, spoken: Callable[[float | None], None]) -> None:
+        super().__init__(model="silero", min_silence_duration=0.25, executor=executor)
+        self._spoken = spoken
+
+    def stream(self) -> vad.VADStream:
+        """Listen to one voice."""
+        return cast(vad.VADStream, _Telling(super().stream(), self._spoken))
+
+
+class _Telling:
+    """A stream that tells of what it gives."""
+
+    def __init__(self, inner: vad.VADStream, spoken: Callable[[float | None], None]) -> None:
+        self._inner = inner
+        self._spoken = spoken
+
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self._inner, name)
+        return found
+
+    def __aiter__(self) -> _Telling:
+        return self
+
+    async def __anext__(self) -> vad.VADEvent:
+        event = await self._inner.__anext__()
+        if event.type == vad.VADEventType.START_OF_SPEECH:
+            self._spoken(None)
+        elif event.type == vad.VADEventType.END_OF_SPEECH:
+            self._spoken(event.speech_duration)
+        return event

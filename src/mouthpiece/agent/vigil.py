@@ -30,7 +30,7 @@ def _later(seconds: float, what: Callable[[], None]) -> Timer:
 class Vigil:
     """Waits for an answer whenever the user has said enough, and is quiet. ``overdue`` is called once for each.
 
-    ``patience_s``: how long an answer may take. Times that it is told are unix seconds.
+    ``patience_s``: how long an answer may take.
     """
 
     def __init__(self, patience_s: float, overdue: Callable[[], None], later: Later = _later) -> None:
@@ -38,43 +38,36 @@ class Vigil:
         self._overdue = overdue
         self._later = later
         self._owed = False
-        self._began: float | None = None
+        self._speaking = False
         self._timer: Timer | None = None
 
-    def user(self, *, speaking: bool, at: float) -> None:
-        """The user began or stopped to speak."""
-        self._rest()
-        if speaking:
-            self._began = at
-            return
-        began, self._began = self._began, None
-        self._owed = self._owed or (began is not None and at - began >= UTTERANCE_S)
-        if self._owed:
-            self._wait()
+    def spoken(self, seconds: float | None) -> None:
+        """The user began to speak (None), or has spoken for so long."""
+        self._speaking = seconds is None
+        self._owed = self._owed or (seconds is not None and seconds >= UTTERANCE_S)
+        self._wait()
 
     def ask(self) -> None:
         """An answer is due without a question, such as the first words."""
         self._owed = True
-        if self._began is None:
-            self._rest()
-            self._wait()
+        self._wait()
 
     def answered(self) -> None:
         """An answer has begun, or will not come."""
         self._owed = False
-        self._rest()
+        self._wait()
 
     def _wait(self) -> None:
-        self._timer = self._later(self._patience_s, self._over)
+        """From now on, if there is something to wait for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._owed and not self._speaking:
+            self._timer = self._later(self._patience_s, self._over)
 
     def _over(self) -> None:
         self.answered()
         self._overdue()
-
-    def _rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 async def in_time(pieces: AsyncIterable[Piece], patience_s: float) -> AsyncGenerator[Piece, None]:
