@@ -49,7 +49,7 @@ async def person(voice: EspeakVoice) -> Callable[[str], object]:
 
 @pytest_asyncio.fixture
 async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
-    executor = ThreadPoolExecutor(1)
+    executor, judging = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     @contextlib.asynccontextmanager
     async def run(
@@ -65,7 +65,7 @@ async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
 
         silent = mind is None or isinstance(mind, llm.RealtimeModel)  # the one speaks itself, the other not at all
         voices = None if silent else speaks or EmbeddedTTS(voice)
-        cast = Cast(ears, mind, voices, reader(voice, Manner()), executor, close, answer_s=answer_s)
+        cast = Cast(ears, mind, voices, reader(voice, Manner()), executor, judging, close, answer_s=answer_s)
         room = Room()
         room.talk = Conversation(plan, cast, room, room.tell)
         await room.start()
@@ -82,3 +82,4 @@ async def converse(voice: EspeakVoice) -> AsyncIterator[Open]:
 
     yield run
     executor.shutdown()
+    judging.shutdown()

@@ -30,9 +30,9 @@ class Cast:
     """Who takes part. ``voice`` None: the caller sends the avatar's speech, and nothing is answered.
 
     ``read`` is the embedded voice: it reads every sentence for the lips, and speaks when ``voice`` fails.
-    ``executor`` runs the voice activity detector. ``close`` ends what was opened for this conversation only.
-    ``patience_s``: how long a turn that does not sound finished is waited for. ``answer_s``: how long ears or a mind
-    may say nothing where something is due.
+    ``executor`` runs the voice activity detector, ``judging`` the turn detector. ``close`` ends what was opened for
+    this conversation only. ``patience_s``: how long a turn that does not sound finished is waited for. ``answer_s``:
+    how long ears or a mind may say nothing where something is due.
     """
 
     ears: Ears | None
@@ -40,6 +40,7 @@ class Cast:
     voice: Voice | None
     read: Read
     executor: Executor
+    judging: Executor
     close: Callable[[], Awaitable[None]]
     patience_s: float = 0.6
     answer_s: float = 10.0

@@ -294,7 +294,9 @@ def _session(plan: Plan, cast: Cast, detector: SpeechDetector) -> AgentSession[N
     return _Session(
         vad=detector,
         turn_handling={
-            "turn_detection": "realtime_llm" if realtime else PatientDetector(plan.language, cast.patience_s),
+            "turn_detection": "realtime_llm"
+            if realtime
+            else PatientDetector(plan.language, cast.patience_s, cast.judging),
             "endpointing": {"mode": "fixed", "min_delay": MIN_DELAY_S, "max_delay": MIN_DELAY_S},
             "interruption": {
                 "mode": "vad",

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from livekit import rtc
+from livekit import local_inference, rtc
 from livekit.agents import inference
-from livekit.agents.inference.eot.base import _BaseStreamingTurnDetectorStream as Inner
 from livekit.agents.language import LanguageCode
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.voice.turn import TurnDetectionEvent
+
+from mouthpiece.media import Pcm
 
 MIN_DELAY_S: Final = 0.38
 """Silence after which a turn is taken that sounds finished at once."""
@@ -54,11 +57,13 @@ def wait(looks: Sequence[float], threshold: float, patience_s: float) -> float:
 class PatientDetector:
     """A turn detector for ``AgentSession``: says that a turn is over when it is, and nothing before.
 
-    ``language`` is BCP 47; ``patience_s`` the silence after which an unlikely end is believed.
+    ``language`` is BCP 47; ``patience_s`` the silence after which an unlikely end is believed. The library's model
+    looks at the sound in ``executor``: its own stream would do it in any thread that is free, next to the media.
     """
 
     language: str
     patience_s: float
+    executor: Executor
 
     @property
     def model(self) -> str:
@@ -72,32 +77,60 @@ class PatientDetector:
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> _Stream:
         """Listen to one voice."""
-        detector = inference.TurnDetector(version="v1-mini")
-        return _Stream(self, detector.stream(conn_options=conn_options))
+        return _Stream(self, local_inference.EOT().predict)
+
+
+class Lately:
+    """The last 1.2 s of a voice: all that the model looks at."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Pcm] = deque()
+        self._samples = 0
+        self._noise = np.random.default_rng(0)
+
+    def push(self, pcm: Pcm) -> None:
+        """More of it, 16 kHz."""
+        self._pieces.append(pcm)
+        self._samples += len(pcm)
+        while self._samples - len(self._pieces[0]) >= local_inference.EOT_MAX_SAMPLES:
+            self._samples -= len(self._pieces.popleft())
+
+    def forget(self) -> None:
+        """It belongs to a turn that is over."""
+        self._pieces.clear()
+        self._samples = 0
+
+    def sound(self) -> Pcm:
+        """As the model shall hear it, in a room that is never quite silent."""
+        pcm = np.concatenate([np.zeros(0, np.int16), *self._pieces])[-local_inference.EOT_MAX_SAMPLES :]
+        return np.clip(pcm + self._noise.normal(0, FLOOR, len(pcm)), -32_768, 32_767).astype(np.int16)
 
 
 class _Stream:
     """One voice. The library asks once in each silence, and calls it off when the voice is heard again."""
 
-    def __init__(self, detector: PatientDetector, inner: Inner, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, detector: PatientDetector, judge: Callable[[Pcm], float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._detector = detector
-        self._inner = inner
+        self._judge_sound = judge
         self._clock = clock
+        self._thresholds = inference.TurnDetector(version="v1-mini")
+        self._lately = Lately()
         self._language = LanguageCode(detector.language)
         self._asked: asyncio.Future[TurnDetectionEvent] | None = None
         self._judging: asyncio.Task[None] | None = None
-        self._noise = np.random.default_rng(0)
 
     # --- what it is --------------------------------------------------------------------------------------------------
     @property
     def model(self) -> str:
         """The model that listens."""
-        return self._inner.model
+        return self._detector.model
 
     @property
     def provider(self) -> str:
         """Who made it."""
-        return self._inner.provider
+        return self._detector.provider
 
     @property
     def is_fallback(self) -> bool:
@@ -111,7 +144,7 @@ class _Stream:
 
     async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:
         """An answer is always more than that: it comes when the turn is over."""
-        return await self._inner.unlikely_threshold(language)
+        return await self._thresholds.unlikely_threshold(language)
 
     async def backchannel_threshold(self, language: LanguageCode | None) -> float | None:
         """The small model knows none."""
@@ -124,9 +157,7 @@ class _Stream:
     # --- what it hears -----------------------------------------------------------------------------------------------
     def push_audio(self, frame: rtc.AudioFrame) -> None:
         """More of the voice."""
-        pcm = np.frombuffer(frame.data, np.int16).astype(np.float32)
-        noisy = np.clip(pcm + self._noise.normal(0, FLOOR, len(pcm)), -32_768, 32_767).astype(np.int16)
-        self._inner.push_audio(rtc.AudioFrame(noisy.tobytes(), frame.sample_rate, 1, len(noisy)))
+        self._lately.push(np.frombuffer(frame.data, np.int16))
 
     def predict(self) -> asyncio.Future[TurnDetectionEvent]:
         """A silence has begun. The future's answer comes when the turn is over."""
@@ -137,12 +168,14 @@ class _Stream:
         return asked
 
     async def _judge(self, asked: asyncio.Future[TurnDetectionEvent], quiet_since: float) -> None:
-        threshold = await self._inner.unlikely_threshold(self._language) or 0.0
+        threshold = await self.unlikely_threshold(self._language) or 0.0
+        loop = asyncio.get_running_loop()
         looks: list[float] = []
         until = FIRST_LOOK_S
         while until > 0 and len(looks) < len(BROKEN_OFF):
             await asyncio.sleep(max(0.0, quiet_since + until - self._clock()))
-            looks.append((await self._inner.predict()).end_of_turn_probability)
+            sound = self._lately.sound()
+            looks.append(float(await loop.run_in_executor(self._detector.executor, self._judge_sound, sound)))
             until = wait(looks, threshold, self._detector.patience_s)
         await asyncio.sleep(max(0.0, quiet_since + until - self._clock()))
         if not asked.done():
@@ -153,7 +186,6 @@ class _Stream:
         if self._judging is not None:
             self._judging.cancel()
             self._judging = None
-        self._inner.cancel_inference()
         if self._asked is not None and not self._asked.done():
             self._asked.set_result(_event(0.0))
         self._asked = None
@@ -161,12 +193,11 @@ class _Stream:
     def flush(self, reason: str | None = None) -> None:
         """What was heard belongs to a turn that is over."""
         self.cancel_inference()
-        self._inner.flush(reason)
+        self._lately.forget()
 
     def end_input(self) -> None:
         """No more will come."""
         self.cancel_inference()
-        self._inner.end_input()
 
     async def aclose(self) -> None:
         """End."""
@@ -174,7 +205,6 @@ class _Stream:
         self.cancel_inference()
         if judging is not None:
             await asyncio.gather(judging, return_exceptions=True)
-        await self._inner.aclose()
 
 
 def _event(probability: float) -> TurnDetectionEvent:
