@@ -16,7 +16,7 @@ from livekit.agents.language import LanguageCode
 from livekit.agents.voice.turn import _StreamingTurnDetector, _StreamingTurnDetectorStream
 from livekit.local_inference import EOT_MAX_SAMPLES
 
-from mouthpiece.agent.endpointing import FLOOR, MIN_DELAY_S, SECOND_LOOK_S, PatientDetector, _Stream, wait
+from mouthpiece.agent.endpointing import FINISHED_S, FLOOR, MIN_DELAY_S, SECOND_LOOK_S, PatientDetector, _Stream, wait
 from mouthpiece.media import Pcm
 
 THRESHOLD = 0.36
@@ -25,9 +25,9 @@ THRESHOLD = 0.36
 @pytest.mark.parametrize(
     ("looks", "silence"),
     [
-        ([0.4], 0.0),  # sounds finished: the library's own delay is all
-        ([0.3], SECOND_LOOK_S),
-        ([0.3, 0.31], 0.0),
+        ([0.6], 0.0),  # surely finished: the library's own delay is all
+        ([0.4], FINISHED_S),
+        ([0.3, 0.31], FINISHED_S),
         ([0.3, 0.2], 0.8),
         ([0.1, 0.25], 0.8),
         ([0.1, 0.1], 1.6),  # plainly broken off
@@ -77,7 +77,7 @@ async def test_it_is_what_the_library_takes_for_a_detector(stream: Make) -> None
     assert 0 < (await it.unlikely_threshold(LanguageCode("de")) or 0) < 1
 
 
-@pytest.mark.parametrize(("says", "looks"), [((0.9,), 1), ((0.2, 0.9), 2), ((0.01, 0.01), 2)])
+@pytest.mark.parametrize(("says", "looks"), [((0.9,), 1), ((0.4,), 1), ((0.2, 0.9), 2), ((0.01, 0.01), 2)])
 async def test_an_answer_means_that_the_turn_is_over(stream: Make, says: tuple[float, ...], looks: int) -> None:
     it, judge = stream(*says)
     event = await it.predict()
