@@ -38,7 +38,7 @@ SURE: Final = 1.5
 their pauses sounds like that, and of the ends of English turns seven in ten; one in two of the pauses passes the
 threshold, or the second look."""
 
-FINISHED_S: Final = 0.5
+FINISHED_S: Final = 0.47
 """Silence after which a likely end is believed: who only breathed has gone on by then."""
 
 LIKELY: Final = 0.83
