@@ -6,7 +6,8 @@ RTP: one sample is 3 ticks of Opus's 48 kHz clock, and 8 samples are 45 ticks of
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -66,10 +67,11 @@ class MouthPose:
 
     def array(self) -> NDArray[np.float32]:
         """The weights as float32, shape (14,), in field order."""
-        return np.array(astuple(self), np.float32)
+        return np.array(_WEIGHTS(self), np.float32)
 
 
 MOUTH_SHAPES: Final = tuple(f.name for f in fields(MouthPose))
+_WEIGHTS: Final = attrgetter(*MOUTH_SHAPES)  # ``astuple`` copies deeply, at ten times the cost
 REST: Final = MouthPose()
 """Lips together, jaw at rest: what silence looks like."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba.core import event
 
-from mouthpiece.face import kernels
+from mouthpiece.face import kernels, placing
 from mouthpiece.face.catalog import SHIPPED, load, warm
 from mouthpiece.face.inspection import MOUTHS, renderer
 
@@ -21,7 +21,7 @@ def test_nothing_compiles_after_warming() -> None:
 
 
 def test_entry_points_refuse_unknown_types() -> None:
-    for name in ("draw", "deform", "convert"):
-        entry = getattr(kernels, name)
+    for module, name in ((placing, "place"), (placing, "deform"), (kernels, "paint"), (kernels, "convert")):
+        entry = getattr(module, name)
         assert len(entry.signatures) == 1
         assert not entry._can_compile

@@ -179,3 +179,12 @@ def test_golden_picture(face: MeshFace) -> None:
     golden = np.array(Image.open(GOLDEN / f"face-{alias}.png").convert("RGB"), float)
     assert psnr(small, golden) > 40
     assert np.abs(small - golden).max() < 24
+
+
+def test_nothing_stays_from_the_picture_before(face: MeshFace) -> None:
+    """Rows are cleared and converted only where they were drawn on: a far move must leave no trace."""
+    drawer = renderer(face)
+    first = still(drawer, MOUTHS["aa"]).data.copy()
+    far = still(drawer, MOUTHS["O"], yaw=0.14, x=60.0, y=-40.0).data.copy()
+    assert np.array_equal(still(drawer, MOUTHS["aa"]).data, first)
+    assert np.array_equal(still(renderer(face), MOUTHS["O"], yaw=0.14, x=60.0, y=-40.0).data, far)

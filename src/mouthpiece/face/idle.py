@@ -82,10 +82,12 @@ class Life:
     press: float = 0.0
 
 
+@lru_cache(maxsize=4096)  # the numbers between which things move are asked for at every picture
 def _key(seed: int, stream: int) -> int:
     return (seed * 0x9E6C63D0676A9A99 + stream * 0xD1342543DE82EF95 + 0x632BE59BD9B4E019) & _MASK
 
 
+@lru_cache(maxsize=16384)
 def chance(key: int, index: int) -> float:
     """A number in 0..1 that belongs to (key, index): SplitMix64's finaliser (Steele, Lea, Flood 2014)."""
     z = (key + index * 0x9E3779B97F4A7C15) & _MASK

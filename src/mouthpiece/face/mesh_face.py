@@ -14,7 +14,7 @@ from mouthpiece.face.moods import Mood, mood
 from mouthpiece.face.pack import Pack, read
 from mouthpiece.face.rig import POSE, POSE_SIZE, Canvas, Floats, Scratch
 from mouthpiece.face.scenery import EMPTY, Overlay, Scenery, backdrop
-from mouthpiece.face.stage import STRAIGHT, Stage, set_stage
+from mouthpiece.face.stage import Stage, set_stage
 from mouthpiece.face.transparent import Matting, nobody
 from mouthpiece.media import MOUTH_SHAPES, REST, Look, MouthPose, Picture
 
@@ -71,7 +71,7 @@ class MeshFace:
 
     def lip_gap(self, pose: MouthPose) -> float:
         """Widest opening between the inner lips of the mesh in mm, without head motion."""
-        from mouthpiece.face.kernels import deform
+        from mouthpiece.face.placing import deform
 
         state = np.zeros(len(SHAPES) + POSE_SIZE, np.float32)
         _put_mouth(state, pose)
@@ -89,10 +89,11 @@ class MeshRenderer:
     """Draws one session's pictures; see ``face.base.FaceRenderer``."""
 
     def __init__(self, pack: Pack, stage: Stage, look: Look, scenery: Scenery | None = None) -> None:
-        from mouthpiece.face.kernels import draw
+        from mouthpiece.face.kernels import paint
+        from mouthpiece.face.placing import place
 
-        self._draw = draw
-        self._rig = pack.rig
+        self._place, self._paint = place, paint
+        self._rig = stage.rig
         self._look = look
         self._mood = mood(look.emotion)
         self._rest = _resting(self._mood)
@@ -108,12 +109,9 @@ class MeshRenderer:
 
     def aim(self, camera: Camera) -> None:
         """Look through another camera from the next picture on."""
-        canvas, look = self._canvas, self._look
-        seen = view(camera, look.position, look.width, look.height)
+        look = self._look
+        self._canvas.framing[4:10] = view(camera, look.position, look.width, look.height)
         self._turn = orbit(camera)
-        canvas.framing[4:] = seen
-        if not np.allclose(seen, STRAIGHT):  # the person may be anywhere now, and was anywhere before
-            canvas.area[:] = (0, look.height, 0, look.width)
 
     def draw(self, pose: MouthPose = REST, seconds: float = 0.0) -> Picture:
         """The face with this mouth at ``seconds`` of its idle life; a view, valid until the next call."""
@@ -131,7 +129,7 @@ class MeshRenderer:
         state[k + POSE.x], state[k + POSE.y], state[k + POSE.z] = alive.x, alive.y, alive.z
         state[k + POSE.gaze_x], state[k + POSE.gaze_y] = alive.gaze_x, alive.gaze_y - VOR * mood.pitch
         state[k + POSE.breath] = alive.breath
-        self._draw(self._rig, self._canvas, self._work, state)
+        self._render(state)
         picture = self._picture if self.retouch is None else self.retouch(self._picture)
         for step in self._finish:
             picture = step(picture)
@@ -150,8 +148,12 @@ class MeshRenderer:
 
     def draw_state(self, state: Floats) -> Picture:
         """Draw an explicit state vector (shape weights in SHAPES' order, then ``rig.State``): for tests and sheets."""
-        self._draw(self._rig, self._canvas, self._work, np.ascontiguousarray(state, np.float32))
+        self._render(np.ascontiguousarray(state, np.float32))
         return self._picture
+
+    def _render(self, state: Floats) -> None:
+        opened = self._place(self._rig, self._canvas, self._work, state)
+        self._paint(self._rig, self._canvas, self._work, state, opened)
 
 
 def _dressed(stage: Stage, look: Look, scenery: Scenery) -> tuple[Canvas, Sequence[Finish]]:

@@ -12,6 +12,7 @@ Ints = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Pixels = NDArray[np.uint64]
 Texels = NDArray[np.uint32]
+Places = NDArray[np.int64]
 
 
 class State(NamedTuple):
@@ -29,6 +30,8 @@ class State(NamedTuple):
     tongue_up: int = 9
     tongue_out: int = 10
 
+
+LID_FROM = np.float32(0.12)  # a lid less closed than this is only the warped skin
 
 POSE = State()
 POSE_SIZE = len(POSE)
@@ -94,14 +97,17 @@ GROUP, LAYER = Group(), Layer()
 class Canvas(NamedTuple):
     """Pixels at one scale: textures and background, shared by the renderers of that scale; own canvas and output."""
 
-    skin: Texels  # (h, w) texture of the person
+    skin: Texels  # (h, w) texture of the person, with a margin of its own border pixels
     atlas: Texels  # (h, w) mouth interior and lids
-    plate: Pixels  # (H, W) background
-    pixels: Pixels  # (H, W) being drawn
+    plate: Texels  # (H, W) background
+    pixels: Texels  # (H, W) being drawn
+    places: Places  # (H, W) which place of the skin each pixel shows; 0 between the passes that note and colour it
+    spans: Ints  # (H, 4): first and end column that this picture was drawn on, and those of the picture before
+    strip: Texels  # (8 STRIP,) working numbers of the colouring
     out: Bytes  # (3 H / 2, W) the I420 picture
-    framing: Floats  # (10,): canvas = framing[0] * scene + framing[1:3]; texels of the skin per scene pixel; then the
-    # camera, as the affine map of canvas points: x' = f[4] x + f[5] y + f[6], y' = f[7] x + f[8] y + f[9]
-    area: Ints  # (4,): top, bottom, left, right of what can change, even
+    framing: Floats  # (11,): canvas = framing[0] * scene + framing[1:3]; texels of the skin per scene pixel; then the
+    # camera, as the affine map of canvas points: x' = f[4] x + f[5] y + f[6], y' = f[7] x + f[8] y + f[9]; then the
+    # margin of the skin's texture
 
 
 class Scratch(NamedTuple):

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mouthpiece.face.pack import decoded, resized
-from mouthpiece.face.rig import Bytes, Pixels
-from mouthpiece.face.stage import packed
+from mouthpiece.face.rig import Bytes, Texels
+from mouthpiece.face.stage import packed, texels
 from mouthpiece.media import Picture
 
 
@@ -42,9 +42,9 @@ def covering(picture: Bytes, width: int, height: int) -> Bytes:
     return resized(np.ascontiguousarray(picture[top : top + down, left : left + across]), width, height)
 
 
-def backdrop(scenery: Scenery, width: int, height: int) -> Pixels | None:
-    """The background as a plate of this canvas, packed."""
-    return None if scenery.background is None else packed(covering(scenery.background, width, height))
+def backdrop(scenery: Scenery, width: int, height: int) -> Texels | None:
+    """The background as a plate of this canvas."""
+    return None if scenery.background is None else texels(packed(covering(scenery.background, width, height)))
 
 
 class Overlay:

@@ -8,19 +8,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mouthpiece.face.detail import suited
 from mouthpiece.face.pack import SCENE, Pack, halved, resized, softened
-from mouthpiece.face.rig import GROUP, Bytes, Canvas, Floats, Ints, Pixels, Texels
+from mouthpiece.face.rig import GROUP, Bytes, Canvas, Floats, Pixels, Rig, Texels
 
 OVERSAMPLE: Final = 2.0
 """Texels per canvas pixel. With 1 a head that sways by half a pixel loses two thirds of its sharpness; 2 keeps 85 %."""
 INSIDE_OVERSAMPLE: Final = 1.25
 """The same for teeth, tongue and lids: they are small and have hard edges, which sampling at 2 leaves as stairs."""
-LARGEST_TEXTURE: Final = 2048
+MARGIN: Final = 2
+"""Texels of its own border around the skin's texture: what filtering and rounding may reach over the edge."""
+LARGEST_TEXTURE: Final = 2048 - 2 * MARGIN
 NARROW: Final = 0.66
 """Share of the scene's width that an upright canvas must show: hair and neck, the shoulders may be cut."""
-REACH: Final = 30
-"""Scene pixels that anything may move out of the matte at rest."""
-
+STRIP: Final = 256
+"""As in the kernels: places that are turned into colours at a time."""
 
 STRAIGHT: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """The camera's map that changes nothing."""
@@ -64,77 +66,69 @@ def texels(pixels: Pixels) -> Texels:
 class Stage:
     """What all renderers of one face and one canvas size share."""
 
+    rig: Rig
     skin: Texels
     atlas: Texels
-    plate: Pixels
+    plate: Texels
     background: Bytes
     uv: Floats
     framing: Floats
-    area: Ints
 
-    def canvas(self, plate: Pixels | None = None) -> Canvas:
-        """A renderer's own canvas on this stage, showing the background, or another one (packed, canvas size)."""
-        from mouthpiece.face.kernels import convert
-
-        out = self.background.copy()
-        if plate is not None:
-            height, width = plate.shape
-            convert(plate, out, np.array([0, height, 0, width], np.int32))
+    def canvas(self, plate: Texels | None = None) -> Canvas:
+        """A renderer's own canvas on this stage, showing the background, or another one (texels, canvas size)."""
         behind = self.plate if plate is None else plate
+        height, width = behind.shape
         return Canvas(
             skin=self.skin,
             atlas=self.atlas,
             plate=behind,
             pixels=behind.copy(),
-            out=out,
+            places=np.zeros((height, width), np.int64),
+            spans=np.tile(np.array([width, 0, width, 0], np.int32), (height, 1)),
+            strip=np.zeros(8 * STRIP, np.uint32),
+            out=self.background.copy() if plate is None else converted(plate),
             framing=self.framing.copy(),
-            area=self.area.copy(),
         )
+
+
+def converted(pixels: Texels) -> Bytes:
+    """Texels as an I420 picture."""
+    from mouthpiece.face.kernels import convert
+
+    height, width = pixels.shape
+    out = np.zeros((height * 3 // 2, width), np.uint8)
+    convert(pixels, out, np.tile(np.array([0, width, 0, width], np.int32), (height, 1)))
+    return out
 
 
 def set_stage(pack: Pack, width: int, height: int) -> Stage:
     """Textures and background of ``pack`` for a canvas; both sides even."""
-    from mouthpiece.face.kernels import convert
-
     placing = place(width, height)
     side = min(round(OVERSAMPLE * SCENE * placing.scale), LARGEST_TEXTURE)
     per_pixel = side / SCENE
     skin = texels(packed(resized(pack.portrait, side, side), resized(pack.matte, side, side)))
+    skin = np.ascontiguousarray(np.pad(skin, MARGIN, mode="edge"))
     shrink = min(1.0, INSIDE_OVERSAMPLE * placing.scale * float(pack.rig.body[6]) / ATLAS_PER_MM)
     rows, columns = (max(8, round(n * shrink)) for n in pack.atlas.shape[:2])
     atlas = resized(pack.atlas, columns, rows)
-    plate = packed(_background(pack.plate, width, height, placing))
-    background = np.zeros((height * 3 // 2, width), np.uint8)
-    convert(plate, background, np.array([0, height, 0, width], np.int32))
-    uv = pack.vertices.uv * np.float32(per_pixel)
+    plate = texels(packed(_background(pack.plate, width, height, placing)))
+    uv = pack.vertices.uv * np.float32(per_pixel) + np.float32(MARGIN)
     for first, last in ((GROUP.cavity, GROUP.roll), (GROUP.shade, GROUP.end)):
         a, b = pack.rig.groups[first], pack.rig.groups[last]
         uv[a:b] = pack.vertices.uv[a:b] * [columns / pack.atlas.shape[1], rows / pack.atlas.shape[0]]
     return Stage(
+        rig=suited(pack.rig, pack.vertices.uv, placing.scale),
         skin=skin,
         atlas=texels(packed(atlas[..., :3], atlas[..., 3])),
         plate=plate,
-        background=background,
+        background=converted(plate),
         uv=np.ascontiguousarray(uv, np.float32),
-        framing=np.array([placing.scale, placing.x, placing.y, per_pixel, *STRAIGHT], np.float32),
-        area=_moving_area(pack.matte, width, height, placing),
+        framing=np.array([placing.scale, placing.x, placing.y, per_pixel, *STRAIGHT, MARGIN], np.float32),
     )
 
 
 ATLAS_PER_MM: Final = 320 / 52
 """Pixels of the stored atlas per millimetre of tooth."""
-
-
-def _moving_area(matte: Bytes, width: int, height: int, placing: Placing) -> Ints:
-    """Rows and columns of the canvas that the person can reach, even: top, bottom, left, right."""
-    ys, xs = np.nonzero(matte > 2)
-    per = SCENE / len(matte)
-    box = []
-    for found, limit, offset in ((ys, height, placing.y), (xs, width, placing.x)):
-        low = (found.min() * per - REACH) * placing.scale + offset
-        high = (found.max() * per + REACH) * placing.scale + offset
-        box += [max(0, int(low)) // 2 * 2, min(limit, -(-int(high) // 2) * 2)]
-    return np.array(box, np.int32)
 
 
 def _background(plate: Bytes, width: int, height: int, placing: Placing) -> Bytes:

@@ -11,20 +11,20 @@ from typing import Final
 
 import numpy as np
 
-from mouthpiece.face.rig import Bytes, Pixels
+from mouthpiece.face.rig import Bytes, Texels
 from mouthpiece.face.scenery import Overlay, planes
 from mouthpiece.media import Picture
 
-NOBODY: Final = np.uint64(126 | 128 << 16 | 128 << 32)
+NOBODY: Final = np.uint32(126 | 128 << 8 | 128 << 16)
 """Where nobody is: grey, which a lossy codec mixes into an edge with the least to be seen; A 0."""
 
 FAINT: Final = np.uint8(8)
 """Opacity of 255 below which a pixel keeps the plate's colour: there is not enough of its own to work it out."""
 
 
-def nobody(width: int, height: int) -> Pixels:
+def nobody(width: int, height: int) -> Texels:
     """A plate for transparent pictures."""
-    return np.full((height, width), NOBODY, np.uint64)
+    return np.full((height, width), NOBODY, np.uint32)
 
 
 def parted(picture: Picture) -> tuple[Picture, Bytes]:
@@ -38,7 +38,7 @@ def parted(picture: Picture) -> tuple[Picture, Bytes]:
 class Matting:
     """The last thing that happens to a renderer's transparent pictures."""
 
-    def __init__(self, pixels: Pixels, overlay: Overlay | None) -> None:
+    def __init__(self, pixels: Texels, overlay: Overlay | None) -> None:
         """``pixels``: the canvas that is drawn on; ``overlay``: what was laid over the pictures before."""
         self._pixels = pixels
         self._front = None if overlay is None else overlay.share
@@ -47,7 +47,7 @@ class Matting:
 
     def apply(self, picture: Picture) -> Picture:
         """The picture drawn last, beside its opacity; a view, valid until the next call."""
-        opacity = (self._pixels >> np.uint64(48)).astype(np.uint8)
+        opacity = (self._pixels >> np.uint32(24)).astype(np.uint8)
         if self._front is not None:
             covered = 255 * self._front + opacity * (1 - self._front)
             opacity = (covered + np.float32(0.5)).astype(np.uint8)
