@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from mouthpiece.errors import BadInput, InvalidEmotion
@@ -158,6 +159,23 @@ def test_teeth_show_in_open_vowels(face: MeshFace) -> None:
         assert inside.max() > 165, name
         assert inside.min() > 24, name  # 16 is black
         assert (inside > 130).mean() > (0.12 if name == "aa" else 0.25), name
+
+
+def inside(face: MeshFace, name: str) -> NDArray[np.float64]:
+    """Luma of what is seen between the lips, but for two pixels below and above their edges."""
+    drawer = renderer(face)
+    picture = luma(still(drawer, MOUTHS[name]))
+    points, lips = drawer._work.pos, face.pack.rig.lips
+    up, low = points[lips[0]], points[lips[1]]
+    columns = np.arange(int(up[2, 0]) + 1, int(up[-3, 0]))
+    top, bottom = np.interp(columns, *up.T), np.interp(columns, *low.T)
+    parts = [picture[int(a) + 2 : int(b) - 1, x] for x, a, b in zip(columns, top, bottom, strict=True)]
+    return np.concatenate([part for part in parts if len(part)])
+
+
+def test_an_open_mouth_is_no_black_hole(face: MeshFace) -> None:
+    """Tongue and teeth fill it, to the sides too."""
+    assert (inside(face, "aa") < 60).mean() < 0.12
 
 
 def test_the_tongue_shows(face: MeshFace) -> None:

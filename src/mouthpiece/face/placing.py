@@ -10,6 +10,8 @@ from mouthpiece.face.compiled import BOOL, CANVAS, F1, FLOAT, RIG, SCRATCH, Corn
 from mouthpiece.face.rig import GROUP, LID_FROM, POSE, Canvas, Floats, Rig, Scratch
 
 JAW_DROP = np.float32(12.0)  # as in basis.py
+# A tongue in a mouth wide open: wider by SPREAD, higher by RISE mm, darker by DIM.
+SPREAD, RISE, DIM = np.float32(0.45), np.float32(3.5), np.float32(0.22)
 PUCKER = 2  # row of the basis: puckered lips throw a deeper shadow
 
 
@@ -154,7 +156,10 @@ def _place_eyes(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> None:
 
 @inner
 def _place_inside(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> None:
-    """Tongue and lower teeth turn with the jaw, upper teeth with the skull; the tongue's tip rises and comes out."""
+    """Tongue and lower teeth turn with the jaw, upper teeth with the skull; the tongue's tip rises and comes out.
+
+    In an open mouth the tongue lies broad and does not sink as far as the jaw: no black beside it.
+    """
     k, at, a = len(rig.basis), rig.groups[GROUP.inside], rig.axes
     jaw = max(state[rig.special[2]], np.float32(0))
     out = state[k + POSE.tongue_out]
@@ -170,7 +175,9 @@ def _place_inside(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> Non
             y, z = y - a[4, 1], z - a[4, 2]
             y, z = y * ca - z * sa + a[4, 1], y * sa + z * ca + a[4, 2]
             if tip >= 0:
-                y += forward * thrust
+                x *= np.float32(1) + SPREAD * min(jaw, np.float32(1))
+                y += forward * thrust - RISE * jaw * (np.float32(1) - forward)
+                work.light[at + i] = np.float32(1) - DIM * min(jaw, np.float32(1)) * (np.float32(1) - out)
                 z -= tip * out * np.float32(9)
         unit = rig.body[6]
         p = (
@@ -216,8 +223,12 @@ def _place_lip_rims(rig: Rig, canvas: Canvas, work: Scratch, state: Floats) -> N
         pos[shade + j, 0], pos[shade + j, 1] = x, y  # it begins at nothing on the lip's edge: no hard line
         pos[shade + m + j, 0], pos[shade + m + j, 1] = x, inner
         pos[shade + 2 * m + j, 0], pos[shade + 2 * m + j, 1] = x, inner + side * dark
-        opened = min(max(gap / mm * np.float32(0.8) - np.float32(0.2), np.float32(0)), np.float32(1))
-        deep = min(max(np.float32(0.45) + gap / (8 * mm), np.float32(0.45)), np.float32(1))
+        opened = gap / mm * np.float32(0.8) - np.float32(0.2)
+        opened = min(
+            max(opened + np.float32(1.5) * rounded * min(gap / mm, np.float32(1)), np.float32(0)), np.float32(1)
+        )
+        deep = np.float32(0.45) + gap / (8 * mm) + rounded  # no tooth shines between lips that are drawn together
+        deep = min(max(deep, np.float32(0.45)), np.float32(1))
         work.alpha[shade + m + j] = (np.float32(0.32 if upper else 0.20) + rounded) * deep * opened
 
 
