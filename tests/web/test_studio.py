@@ -199,6 +199,18 @@ def kept_points(server: Server, face_id: str) -> Points:
     return read_source((server.data / "blobs" / "faces" / face_id / "source").read_bytes()).landmarks
 
 
+def reset_goes_back_to_what_was_found(page: Page, found: tuple[int, int], applied: tuple[int, int]) -> None:
+    """And not to the points that were applied last, which one *Undo* brings back."""
+    points_tab(page, "Mouth")
+    page.get_by_role("button", name="Reset").click()
+    assert value(page, "lower lip, bottom") == found
+    expect(page.get_by_role("button", name="Reset")).to_be_disabled()
+    expect(page.get_by_role("button", name="Apply")).to_be_enabled()
+    page.get_by_role("button", name="Undo").click()
+    assert value(page, "lower lip, bottom") == applied
+    expect(page.get_by_role("button", name="Apply")).to_be_disabled()
+
+
 # --- from the camera to a call ---------------------------------------------------------------------------------------
 def test_a_photo_is_checked_nudged_saved_and_talks(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Use the camera").click()
@@ -226,6 +238,7 @@ def test_a_photo_is_checked_nudged_saved_and_talks(page: Page, server: Server) -
     expect(page.locator("#state")).to_contain_text("%")
     expect(page.get_by_role("tab", name="Preview")).to_have_attribute("aria-selected", "true", timeout=PATIENCE_MS)
     expect(page.get_by_label("warnings")).to_be_hidden()
+    reset_goes_back_to_what_was_found(page, before[0], wanted)
     page.get_by_label("Name").fill("Ada of mine")
     page.get_by_role("button", name="Save").click()
     step(page, "saved")

@@ -1,4 +1,4 @@
-"""The face that a command names: a shipped one, or one of the data folder's first account."""
+"""The face that a command names: a shipped one, or one of the data folder's accounts, the first account's first."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ async def _pack(wanted: str, settings: Settings) -> bytes:
     store = await Store.open(settings)
     try:
         first = await store.keys.first_account()
-        mine = [] if first is None else await store.faces.all(first.id)
-        named = [face for face in mine if wanted in (face.id, face.name)]
+        found = await store.faces.everybodys()
+        found.sort(key=lambda face: first is None or face.account != first.id)
+        named = [face for face in found if wanted in (face.id, face.name)]
         ready = [face for face in named if face.state is FaceState.READY]
         if ready:
             return await store.faces.pack(ready[0])
@@ -50,5 +51,5 @@ async def _pack(wanted: str, settings: Settings) -> bytes:
         await store.close()
     if named:
         raise BadInput(reason=f"the face {wanted} is not ready: {named[0].error or named[0].state.value}")
-    own = ", ".join(face.name for face in mine) or "none"
+    own = ", ".join(face.name for face in found) or "none"
     raise BadInput(reason=f"no face {wanted}: give one of {names}, or of your own in {folder}: {own}")

@@ -130,6 +130,10 @@ class FaceStore:
         """Every face of the account, newest first; no drafts."""
         return await self._find(and_(faces.c.account == account, faces.c.kind != DRAFT), limit=10_000)
 
+    async def everybodys(self) -> list[FaceRecord]:
+        """Every face of every account, newest first; no drafts."""
+        return await self._find(faces.c.kind != DRAFT, limit=10_000)
+
     async def ahead(self, face: FaceRecord) -> int:
         """How many wait before this one."""
         before = and_(faces.c.state == FaceState.QUEUED, faces.c.created < face.created)

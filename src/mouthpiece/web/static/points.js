@@ -28,8 +28,10 @@ function curve(points) {
   return parts.join(" ");
 }
 
+const same = (one, other) => one.every((point, k) => point.every((value, axis) => value === other[k][axis]));
+
 export class PointEditor extends EventTarget {
-  #svg; #kit; #size = [1024, 1024]; #points = []; #first = []; #past = []; #group = "face";
+  #svg; #kit; #size = [1024, 1024]; #points = []; #first = []; #shown = []; #past = []; #group = "face";
   #view = [0, 0, 1024, 1024]; #handles = []; #grips = new Map(); #anchors = null; #placed = [];
   #lines; #marks; #image; #cut; #mask; #zooming = 0; #step = null;
 
@@ -43,14 +45,16 @@ export class PointEditor extends EventTarget {
 
   get points() { return this.#points; }
   get dirty() { return this.#past.length > 0; }
+  get moved() { return !same(this.#points, this.#first); }
 
-  // A draft's portrait with its points, which are as good as unchanged.
-  show({ portrait, matte, side, points }) {
+  // A draft's portrait with its points, which are as good as unchanged; `first`: those that were there at first.
+  show({ portrait, matte, side, points, first }) {
     this.#anchors = null;
     this.#picture(portrait, side, side);
     for (const each of [this.#mask, this.#cut.children[2]]) each.setAttribute("href", matte);
     this.#points = points.map((point) => [...point]);
-    this.#first = points;
+    this.#first = first;
+    this.#shown = points;
     this.#past = [];
     this.choose(this.#group, false);
   }
@@ -61,6 +65,7 @@ export class PointEditor extends EventTarget {
     const side = 0.95 * Math.min(width, height);
     const [left, top] = [(width - side) / 2, (height - side) / 2];
     this.#first = this.#kit.template.map(([x, y, z]) => [left + x * side, top + y * side, z * side]);
+    this.#shown = this.#first;
     this.#anchors = this.#kit.anchors;
     this.#placed = this.#anchors.map(({ point }) => this.#first[point].slice(0, 2));
     this.#past = [];
@@ -102,8 +107,10 @@ export class PointEditor extends EventTarget {
     this.#changed();
   }
 
+  // Back to the first points. Where others were applied since, that is one more step, to be applied or undone.
   reset() {
-    this.#past = [];
+    if (same(this.#first, this.#shown)) this.#past = [];
+    else this.#remember(this.#now());
     this.#step = null;
     this.#points = this.#first.map((point) => [...point]);
     this.#draw();

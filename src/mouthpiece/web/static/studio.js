@@ -14,6 +14,7 @@ const BY_HAND = ["NOT_CONFIGURED", "NO_FACE", "SEVERAL_FACES", "FACE_NOT_UPRIGHT
 
 let kit, editor, preview, gallery;
 let draft = null; // as the API tells it
+let found = []; // its points before any were moved by hand
 let sent = null; // the picture file that was sent last
 let landmarks = null; // points for the next picture: JSON
 let pictures = []; // addresses of the draft's portrait and matte
@@ -193,9 +194,12 @@ async function show(now, tab = now.unsure ? "tab-points" : "tab-preview") {
   const [portrait, matte] = await Promise.all([api.portrait(now), api.matte(now)]);
   pictures.forEach((url) => URL.revokeObjectURL(url));
   pictures = [portrait, matte];
-  if (draft?.id !== now.id) $("shown").src = portrait; // until the first preview is there
+  if (draft?.id !== now.id) {
+    $("shown").src = portrait; // until the first preview is there
+    found = now.landmarks;
+  }
   draft = now;
-  editor.show({ portrait, matte, side: now.side, points: now.landmarks });
+  editor.show({ portrait, matte, side: now.side, points: now.landmarks, first: found });
   editor.choose("face", false);
   document.querySelector("#groups input[value=face]").checked = true;
   go("draft");
@@ -210,8 +214,9 @@ async function show(now, tab = now.unsure ? "tab-points" : "tab-preview") {
 }
 
 function edited() {
-  const { dirty } = editor;
-  for (const id of ["undo", "reset", "apply"]) $(id).disabled = !dirty;
+  const { dirty, moved } = editor;
+  for (const id of ["undo", "apply"]) $(id).disabled = !dirty;
+  $("reset").disabled = !moved;
   if (dirty) pill("moved: press Apply to see it", "connecting");
 }
 
@@ -239,7 +244,9 @@ async function apply() {
 }
 
 function busy(is) {
-  for (const id of ["apply", "save", "discard", "undo", "reset"]) $(id).disabled = is || (["apply", "undo", "reset"].includes(id) && !editor.dirty);
+  for (const id of ["save", "discard"]) $(id).disabled = is;
+  for (const id of ["apply", "undo"]) $(id).disabled = is || !editor.dirty;
+  $("reset").disabled = is || !editor.moved;
   $("frame").classList.toggle("busy", is);
   $("frame").inert = is; // what would be moved now would be lost
 }
