@@ -13,7 +13,8 @@ from tests.support.networks import wav2lip_file
 from mouthpiece.errors import NotConfigured
 from mouthpiece.face import engines
 from mouthpiece.face.base import BasePicture, EngineInfo, MouthEngine, Patch
-from mouthpiece.face.engines import PATIENCE, PAUSE_S, Budget, EngineRenderer, MouthMaker, open_engine
+from mouthpiece.face.camera import camera_of
+from mouthpiece.face.engines import FADE, PATIENCE, PAUSE_S, Budget, EngineRenderer, MouthMaker, open_engine
 from mouthpiece.face.inspection import MOUTHS, luma
 from mouthpiece.face.mesh_face import MeshFace, MeshRenderer
 from mouthpiece.face.scenery import Scenery
@@ -134,6 +135,26 @@ def test_an_engine_beyond_its_budget_is_left_out(mia: MeshFace) -> None:
     assert desk.told == [
         "engine painter takes 50 ms a picture where 30 are allowed: the mesh engine draws the mouth from here on"
     ]
+
+
+def test_what_an_engine_drew_last_fades_when_it_is_left_out(mia: MeshFace) -> None:
+    """In equal steps, and not at once; a camera that moves ends it, for the mouth is elsewhere then."""
+    for turns in (False, True):
+        engine, look = Painter(), Look(mia.face_id)
+        drawer, plain = with_engine_of(mia, look, engine, Desk().budget()), mia.renderer(look)
+        mesh = luma(plain.draw(MOUTHS["E"], 1.0))
+        jumps = [np.abs(luma(speaking(drawer, "E", 1.0, QUIET)) - mesh).max()]
+        engine.fails = True
+        for k in range(FADE):
+            jumps.append(np.abs(luma(speaking(drawer, "E", 1.0, QUIET)) - mesh).max())
+            if turns and k == 0:
+                drawer.aim(camera_of(look.camera))
+        assert jumps[0] > 40
+        if turns:
+            assert jumps[1] > 0
+            assert jumps[2:] == [0] * (FADE - 1)
+        else:
+            assert np.allclose(jumps, [jumps[0] * (FADE - k) / FADE for k in range(FADE + 1)], atol=2)
 
 
 def test_wav2lip_runs_and_repaints_the_lower_face(mia: MeshFace, network: Path) -> None:

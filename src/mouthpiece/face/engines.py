@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
@@ -24,6 +24,9 @@ GROUP: Final = "mouthpiece.engines"
 BUILT_IN: Final = {"wav2lip": "mouthpiece.face.wav2lip:open_engine"}
 PATIENCE: Final = 8
 """Pictures over which a budget is judged: one slow picture is the machine's, eight are the engine's."""
+
+FADE: Final = 6
+"""Pictures over which the last mouth of an engine that was left out gives way to the mesh's."""
 
 PAUSE_S: Final = 60.0
 """Seconds for which nobody new tries an engine that was left out."""
@@ -73,7 +76,7 @@ class EngineRenderer:
     """A mesh renderer whose mouth an engine redraws while it speaks; see ``face.base.FaceRenderer``.
 
     An engine that raises, or whose mean over ``PATIENCE`` pictures exceeds the budget, is left out for good: the mesh
-    goes on without it and somebody is told once.
+    goes on without it, at first through what the engine drew last, and somebody is told once.
     """
 
     def __init__(self, mesh: MeshRenderer, engine: MouthEngine, state: object, budget: Budget) -> None:
@@ -86,6 +89,8 @@ class EngineRenderer:
         self._pose = REST
         self._heard: Pcm | None = None
         self._out: NDArray[np.uint8] | None = None
+        self._last: Patch | None = None  # what it drew for the picture before, while there is such a thing
+        self._left = FADE
         mesh.retouch = self._retouched
 
     @property
@@ -96,6 +101,8 @@ class EngineRenderer:
     def aim(self, camera: Camera) -> None:
         """Look through another camera from the next picture on."""
         self._mesh.aim(camera)
+        if self._engine is None:
+            self._last = None  # the mouth is elsewhere now
 
     def hear(self, pcm: Pcm) -> None:
         """The sound of the next picture: ``info.window`` samples. Without it the mesh draws the mouth."""
@@ -110,7 +117,10 @@ class EngineRenderer:
             self._heard = None
 
     def _retouched(self, picture: Picture) -> Picture:
-        if self._engine is None or self._heard is None or self._pose == REST:
+        if self._engine is None:
+            return self._faded(picture)
+        if self._heard is None or self._pose == REST:
+            self._last = None
             return picture
         base = BasePicture(picture, *self._mesh.outlines())
         began = self._budget.clock()
@@ -120,9 +130,20 @@ class EngineRenderer:
             lay(patch, retouched)
         except Exception as error:  # whatever a stranger's engine throws or gives, the session goes on
             self._leave_out(f"failed ({error})")
-            return picture
+            return self._faded(picture)
+        self._last = patch
         self._judge(self._budget.clock() - began)
         return retouched
+
+    def _faded(self, picture: Picture) -> Picture:
+        """The picture under what the engine drew last, which is seen less with each picture."""
+        self._left -= 1
+        if self._last is None or self._left <= 0:
+            self._last = None
+            return picture
+        faded = self._copy(picture)
+        lay(replace(self._last, alpha=self._last.alpha * np.float32(self._left / FADE)), faded)
+        return faded
 
     def _copy(self, picture: Picture) -> Picture:
         """The mesh draws again only where the person can be; a patch must not stay beyond that."""
