@@ -74,6 +74,14 @@ def test_sync_sees_every_mark() -> None:
     assert abs(row["median_ms"]) < 100, "a picture of another second would be off by more"
 
 
+def test_sessions_stand_beside_the_same_while_a_video_is_rendered() -> None:
+    rows = bench("sessions", "--talking", "1", "--idle", "", "--seconds", "3", "--rendering")["rows"]
+    alone, beside = rows
+    assert alone["video_beside"] is None
+    assert beside["video_beside"] > 0.02
+    assert all(row["cpu_s_per_s"] > 0 and row["fps"] > 5 for row in rows)
+
+
 def test_sessions_in_rooms_stand_beside_the_same_peer_to_peer() -> None:
     report = bench(
         "sessions", "--talking", "1", "--idle", "", "--seconds", "3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -9,14 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+import numpy as np
+
 from mouthpiece.bench.apart import wait_for
 from mouthpiece.bench.encoders import Floor, measure_floor
 from mouthpiece.bench.report import Aim, Cell, Report, at_most
 from mouthpiece.bench.rooms import LiveKit, Rooms, rooms
-from mouthpiece.bench.server import KEY, cpu_of, running
+from mouthpiece.bench.server import KEY, Server, cpu_of, running
 from mouthpiece.bench.speech import speech, speech_file
 from mouthpiece.bench.viewer import Outcome, Plan, outcome, watching
+from mouthpiece.errors import Unavailable
+from mouthpiece.media import SAMPLE_RATE
 
+RENDERER: Final = "mouthpiece.render.child"
+VIDEO_S: Final = 240
+"""Seconds of the video beside a load: rendered eight times as fast as it plays, it outlasts that."""
 STAGES: Final = ("sound", "mouth", "draw", "encode")
 Say = Callable[[str], None]
 
@@ -25,7 +34,8 @@ Say = Callable[[str], None]
 class Load:
     """How many sessions, talking or not, for how long, on how many worker processes.
 
-    ``subscribers``: in LiveKit rooms, each with so many; None: peer to peer.
+    ``subscribers``: in LiveKit rooms, each with so many; None: peer to peer. ``rendering``: while the server renders a
+    video too.
     """
 
     sessions: int
@@ -33,17 +43,23 @@ class Load:
     seconds: float = 10.0
     workers: int = 0
     subscribers: int | None = None
+    rendering: bool = False
 
     @property
     def name(self) -> str:
         """For people."""
         way = "" if self.subscribers is None else f" in a room with {self.subscribers}"
-        return f"{self.sessions} {'talking' if self.talking else 'idle'}{way}"
+        return (
+            f"{self.sessions} {'talking' if self.talking else 'idle'}{way}{' beside a video' if self.rendering else ''}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a load cost: the server, by stage, and the receivers; lateness as the server saw it."""
+    """What a load cost: the server, by stage, and the receivers; lateness as the server saw it.
+
+    ``cpu_s`` is without ``render_s``, which went into the video beside it.
+    """
 
     load: Load
     cpu_s: float
@@ -54,6 +70,7 @@ class Cost:
     sound_p99_ms: float
     received: Outcome
     livekit_s: float | None
+    render_s: float | None
 
     @property
     def per_session(self) -> float:
@@ -97,20 +114,40 @@ def measure(load: Load, house: Rooms | None = None) -> Cost:
             subscribers=load.subscribers or 1,
         )
         with watching(plan) as viewers:
+            if load.rendering:
+                _order_video(server)
             wait_for(viewers, "measuring")
-            cpu, there, before = server.cpu_s(), _cpu_of(house), server.metrics()
+            cpu, video, there, before = server.cpu_s(), server.cpu_s(RENDERER), _cpu_of(house), server.metrics()
             wait_for(viewers, "measured")
             cpu, there, after = server.cpu_s() - cpu, _cpu_of(house) - there, server.metrics()
+            video = server.cpu_s(RENDERER) - video
             received = outcome(viewers)
         grown = {k: v - before.get(k, 0.0) for k, v in after.items()}
-        return _cost(load, cpu, grown, received, there if house and house.process else None)
+        others = (there if house and house.process else None, video if load.rendering else None)
+        return _cost(load, cpu - video, grown, received, others)
+
+
+def _order_video(server: Server) -> None:
+    """One that is not done before the load is. Raises Unavailable."""
+    sound = speech()
+    pcm = np.tile(sound, VIDEO_S * SAMPLE_RATE // len(sound)).astype("<i2").tobytes()
+    order = {"faceId": "ada", "audioFormat": "pcm16", "audioBase64": base64.b64encode(pcm).decode()}
+    answer = httpx.post(f"{server.url}/static/audio", json=order, headers={"x-simli-api-key": KEY}, timeout=60)
+    if answer.status_code != httpx.codes.OK:
+        raise Unavailable(reason=f"the server does not render: {answer.text}")
 
 
 def _cpu_of(house: Rooms | None) -> float:
     return cpu_of(house.process.pid) if house and house.process else 0.0
 
 
-def _cost(load: Load, cpu_s: float, grown: dict[str, float], received: Outcome, livekit_s: float | None) -> Cost:
+def _cost(
+    load: Load,
+    cpu_s: float,
+    grown: dict[str, float],
+    received: Outcome,
+    others: tuple[float | None, float | None],
+) -> Cost:
     return Cost(
         load=load,
         cpu_s=cpu_s,
@@ -120,7 +157,8 @@ def _cost(load: Load, cpu_s: float, grown: dict[str, float], received: Outcome, 
         late=round(total(grown, "mouthpiece_late_pictures_total")),
         sound_p99_ms=quantile_ms(grown, "mouthpiece_sound_lateness_seconds", 0.99),
         received=received,
-        livekit_s=livekit_s,
+        livekit_s=others[0],
+        render_s=others[1],
     )
 
 
@@ -161,6 +199,7 @@ def _row(cost: Cost, floor: Floor) -> dict[str, Cell]:
         **named,
         "transport_and_rest": round(rest, 4),
         "receiver": round(cost.receivers_s / each, 4),
+        "video_beside": None if cost.render_s is None else round(cost.render_s / cost.load.seconds, 4),
         "livekit_server": None if cost.livekit_s is None else round(cost.livekit_s / each, 4),
         "late_%": round(100 * cost.late_share, 2),
         "sound_p99_ms": round(cost.sound_p99_ms, 2),
@@ -172,12 +211,16 @@ def _aims(costs: Sequence[Cost], floor: Floor) -> list[Aim]:
     aims: list[Aim] = []
     for cost in costs:
         load = cost.load
-        if load.talking and load.subscribers is None:
+        if load.talking and load.subscribers is None and not load.rendering:
             aims.append(at_most(f"{load.name}: times the bare encoders", 4.5, cost.per_session / floor.both))
             if load.sessions >= 12:
                 aims.append(at_most(f"{load.name}: late pictures", 1.0, 100 * cost.late_share, " %"))
                 aims.append(at_most(f"{load.name}: sound p99 late", 5.0, cost.sound_p99_ms, " ms"))
-    idle = {cost.load.sessions: cost for cost in costs if not cost.load.talking and cost.load.subscribers is None}
+    idle = {
+        cost.load.sessions: cost
+        for cost in costs
+        if not cost.load.talking and cost.load.subscribers is None and not cost.load.rendering
+    }
     if 1 in idle:
         aims.append(at_most("one idle session, CPU-s/s", 0.05, idle[1].per_session))
         many = max(idle)
@@ -191,7 +234,11 @@ def _room_aims(costs: Sequence[Cost]) -> list[Aim]:
     """Beside the same load peer to peer, and with more viewers beside fewer."""
     aims: list[Aim] = []
     for talking, sessions in dict.fromkeys((cost.load.talking, cost.load.sessions) for cost in costs):
-        same = {c.load.subscribers: c for c in costs if (c.load.talking, c.load.sessions) == (talking, sessions)}
+        same = {
+            c.load.subscribers: c
+            for c in costs
+            if (c.load.talking, c.load.sessions, c.load.rendering) == (talking, sessions, False)
+        }
         alone = same.pop(None, None)
         counts = sorted(count for count in same if count)
         if alone and counts:
@@ -207,5 +254,6 @@ def _notes(floor: Floor) -> list[str]:
     return [
         f"bare encoders in a tight loop: video {floor.video:.4f}, sound {floor.sound:.4f} CPU-s/s",
         "stages are thread CPU time; transport_and_rest is the process's total less the stages",
+        "video_beside is the CPU of the niced child that renders, and no part of the session's",
         "in a room LiveKit's library encodes the sound: that is in transport_and_rest",
     ]

@@ -51,6 +51,7 @@ def sessions(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     workers: Annotated[int, typer.Option(help="worker processes; 0: in the server's own")] = 0,
     transport: Annotated[Way, typer.Option(help="livekit: every load in rooms as well")] = Way.P2P,
     subscribers: Annotated[str, typer.Option(help="how many look on in a room, one load each")] = "1,5",
+    rendering: Annotated[bool, typer.Option("--rendering", help="each load again while a video is rendered")] = False,
     livekit: Where = PROGRAM,
     livekit_key: Key = "",
     livekit_secret: Secret = "",
@@ -62,7 +63,8 @@ def sessions(  # noqa: PLR0913, PLR0917 - a parameter is a flag
     in_rooms = transport is Way.LIVEKIT
     ways = [None, *(_numbers(subscribers) if in_rooms else [])]
     kinds = [(n, True) for n in _numbers(talking)] + [(n, False) for n in _numbers(idle)]
-    loads = [Load(n, talks, seconds, workers, way) for n, talks in kinds for way in ways]
+    beside = (False, True) if rendering else (False,)
+    loads = [Load(n, talks, seconds, workers, way, video) for n, talks in kinds for way in ways for video in beside]
     house = _livekit(livekit, livekit_key, livekit_secret) if in_rooms else None
     _report(lambda: run(loads, house, _progress.print), as_json)
 
