@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -63,10 +64,17 @@ class Events:
     def count(self, true: NDArray[np.bool_], told: NDArray[np.bool_]) -> None:
         """Match runs of at least two frames."""
         wanted, found = runs(true), runs(told)
-        hits = [any(x < j + SLACK and z > i - SLACK for x, z in found) for i, j in wanted]
-        self.hit += sum(hits)
-        self.missed += len(hits) - sum(hits)
-        self.false += sum(not any(x < j + SLACK and z > i - SLACK for i, j in wanted) for x, z in found)
+        hits = _near(wanted, found)
+        self.hit += hits
+        self.missed += len(wanted) - hits
+        self.false += len(found) - _near(found, wanted)
+
+
+def _near(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> int:
+    """How many of ``some`` have one of ``others`` (both in order, apart) within the slack."""
+    starts = [begin for begin, _ in others]
+    before = ((bisect_left(starts, end + SLACK), begin) for begin, end in some)
+    return sum(n > 0 and others[n - 1][1] > begin - SLACK for n, begin in before)
 
 
 def runs(mask: NDArray[np.bool_], shortest: int = 2) -> list[tuple[int, int]]:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mouthpiece.lipsync.articulation import ARTICULATORS
+from mouthpiece.lipsync.articulation import ARTICULATORS, PHONES, VISEME_OF
 from mouthpiece.lipsync.features import STEP
 from mouthpiece.lipsync.neural import LIVE_DELAY, Network, Recognizer
 from mouthpiece.lipsync.phones import timed_visemes
 from mouthpiece.lipsync.visemes import SIL, VISEMES
-from mouthpiece.lipsync.weights import load_weights
+from mouthpiece.lipsync.weights import load_weights, meaning
 
 from .espeak import say
 from .scoring import viseme_track
@@ -43,6 +43,36 @@ def test_compiled_steps_equal_the_definition() -> None:
     network = Network()
     assert np.allclose(np.concatenate([network.steps(frames[None]) for frames in steps]), by_hand(steps), atol=1e-4)
     assert np.allclose(Network().steps(steps), by_hand(steps), atol=1e-4)
+
+
+def test_of_frames_told_for_good_the_phones_have_half_a_say() -> None:
+    w = load_weights()
+    values = np.random.default_rng(1).normal(0, 2, (3, w.live.bias.size)).astype(np.float32)
+    named = values[:, -2 * len(PHONES) :].reshape(3, 2, -1).astype(np.float64)
+    frames = values[:, : -2 * len(PHONES)].reshape(3, 6, -1).astype(np.float64)
+    visemes = np.exp(frames[..., : len(VISEMES)])
+    visemes /= visemes.sum(axis=-1, keepdims=True)
+    phones = np.exp(named) / np.exp(named).sum(axis=-1, keepdims=True)
+    for n, viseme in enumerate(VISEME_OF):
+        visemes[:, :2, viseme] += phones[..., n]
+    visemes[:, :2] /= 2
+    assert np.allclose(meaning(values).visemes, visemes, atol=1e-5)
+
+
+def test_compiled_meaning_equals_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[NDArray[np.float32]] = []
+    network_steps = Network.steps
+
+    def steps(self: Network, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        told.append(network_steps(self, frames))
+        return told[-1]
+
+    recognizer, noise = Recognizer(), np.random.default_rng(2)
+    monkeypatch.setattr(Network, "steps", steps)
+    heard = recognizer.step(noise.integers(-5_000, 5_000, STEP).astype(np.int16))
+    meant = meaning(told[-1])
+    for name in ("visemes", "closure", "tuck", "shape", "phones"):
+        assert np.allclose(getattr(heard, name), getattr(meant, name)[0], atol=1e-5), name
 
 
 @pytest.mark.parametrize("patient", [False, True])

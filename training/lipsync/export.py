@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.lipsync.score import FF, PP, Events
 
-from mouthpiece.lipsync.steady import CLOSURE
+from mouthpiece.lipsync.steady import CLOSURE, witnesses
+from mouthpiece.lipsync.visemes import Heard
+from mouthpiece.lipsync.weights import meaning
 from training.lipsync import network as net
 from training.lipsync.prepare import Amount, prepare
 
@@ -30,84 +32,72 @@ CLIP = 3000
 """Frames a piece: the network's state is not carried from one to the next."""
 
 
-def _outputs(params: net.Params, mel: np.ndarray) -> np.ndarray:
-    """Mouth outputs of every frame for the live delay, (frames, MOUTH), the wait taken back."""
+def _answers(params: net.Params, mel: np.ndarray) -> np.ndarray:
+    """Values of every step for the live delay, (steps, values), the wait taken back: two frames and their phones."""
     delay = 2
 
     @jax.jit
-    def run(x: jax.Array) -> jax.Array:
-        return net.heads(params, net.trunk(params, x[:, None]))[0][delay][:, 0]
+    def run(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mouth, named = net.heads(params, net.trunk(params, x))
+        return mouth[delay], named[delay]
 
-    told = []
-    for at in range(0, len(mel) - CLIP, CLIP):
-        y = np.asarray(run(jnp.array(mel[at : at + CLIP].reshape(CLIP // 2, -1), jnp.float32)))
-        y = np.concatenate([y[delay:], np.repeat(y[-1:], delay, 0)])
-        told.append(y.reshape(CLIP, -1))
-    return np.concatenate(told)
+    steps = mel[: len(mel) // CLIP * CLIP].reshape(-1, CLIP // 2, 2 * net.MEL).swapaxes(0, 1)
+    told = [np.asarray(y) for y in run(jnp.array(steps, jnp.float32))]
+    late = [np.concatenate([y[delay:], np.repeat(y[-1:], delay, 0)]).swapaxes(0, 1) for y in told]
+    return np.concatenate([y.reshape(len(steps) * y.shape[0], -1) for y in late], 1)
 
 
-def _best(true: np.ndarray, told: Callable[[float], np.ndarray]) -> float:
-    """The shift with the highest F1 of events."""
+def _heard(values: np.ndarray) -> Heard:
+    """What the package makes of such values, frame by frame."""
+    heard = meaning(values)
+    parts = heard.visemes, heard.closure, heard.tuck, heard.shape, heard.phones
+    return Heard(*(a.reshape(-1, *a.shape[2:]) for a in parts))
 
-    def f1(shift: float) -> float:
+
+def _best(name: str, tried: np.ndarray, true: np.ndarray, told: Callable[[float], np.ndarray]) -> float:
+    """The value of those tried with the highest F1 of events."""
+    scores = []
+    for value in tried:
         events = Events()
-        events.count(true, told(shift))
-        return events.f1
-
-    scores = [f1(s) for s in SHIFTS]
+        events.count(true, told(value))
+        scores.append(events.f1)
     best = int(np.argmax(scores))
-    print(f"shift {SHIFTS[best]:+.2f}: F1 {scores[best]:.3f} (unshifted {f1(0.0):.3f})", flush=True)
-    return float(SHIFTS[best])
+    print(f"{name} {tried[best]:.2f}: F1 {scores[best]:.3f}", flush=True)
+    return float(tried[best])
 
 
-def _shifts(y: np.ndarray, visemes: np.ndarray, column: int, viseme: int) -> tuple[float, float]:
-    """Best shifts of a gate's logit, and of the logit of its viseme."""
-
-    def wins(s: float) -> np.ndarray:
-        logits = y[:, : net.N_VISEMES].copy()
-        logits[:, viseme] += s
-        return logits.argmax(1) == viseme
-
-    return _best(visemes == viseme, lambda s: y[:, column] + s > 0), _best(visemes == viseme, wins)
+def _shift(values: np.ndarray, true: np.ndarray, column: int) -> float:
+    """The best shift of a gate's logit."""
+    gate = values[:, : 2 * net.MOUTH].reshape(-1, net.MOUTH)[:, column]
+    return _best("gate", SHIFTS, true, lambda shift: gate + shift > 0)
 
 
 def calibrate(params: net.Params, speech: list[Path], folder: Path) -> net.Params:
-    """Move the biases so that one half is the best threshold, and so that PP and FF win when they should; add the line.
+    """Move the gates' biases so that one half is the best threshold; add the line of closures.
 
+    The visemes stay as they are: shifts that suit PP and FF best cost accuracy, and the line does as well without.
     Judged on ``speech`` as it is and newly augmented: what is best in noise is too cautious without, so the mean of
     what is best for each is taken.
     """
     heard = []
     for path in _validation(speech, folder):
         z = np.load(path)
-        y = _outputs(params, z["mel"])
-        heard.append((y, z["visemes"][: len(y)]))
+        values = _answers(params, z["mel"])
+        heard.append((values, z["visemes"][: 2 * len(values)]))
     bias = np.array(params["output_bias"])
     for column, viseme in ((net.N_VISEMES, PP), (net.N_VISEMES + 1, FF)):
-        gate, prior = np.mean([_shifts(y, visemes, column, viseme) for y, visemes in heard], axis=0)
-        for y, _ in heard:
-            y[:, column] += gate
-            y[:, viseme] += prior
-        for frame in range(2 * len(net.DELAYS)):
-            bias[frame * net.MOUTH + column] += gate
-            bias[frame * net.MOUTH + viseme] += prior
-    line = float(np.mean([_line(y, visemes) for y, visemes in heard]))
+        gate = float(np.mean([_shift(values, visemes == viseme, column) for values, visemes in heard]))
+        for values, _ in heard:
+            values[:, [column, net.MOUTH + column]] += gate
+        bias[np.arange(2 * len(net.DELAYS)) * net.MOUTH + column] += gate
+    line = float(np.mean([_line(values, visemes) for values, visemes in heard]))
     return {**params, "output_bias": jnp.array(bias), LINE: jnp.array(line)}
 
 
-def _line(y: np.ndarray, visemes: np.ndarray) -> float:
+def _line(values: np.ndarray, visemes: np.ndarray) -> float:
     """The best line for a closure's two witnesses, weighed as the package weighs them (``steady``)."""
-    gate = 1 / (1 + np.exp(-y[:, net.N_VISEMES]))
-    share = np.exp(y[:, : net.N_VISEMES] - y[:, : net.N_VISEMES].max(1, keepdims=True))
-    closure = np.convolve((gate + share[:, PP] / share.sum(1)) / 2, CLOSURE, "same")
-    scores = []
-    for line in LINES:
-        events = Events()
-        events.count(visemes == PP, closure > line)
-        scores.append(events.f1)
-    best = int(np.argmax(scores))
-    print(f"line {LINES[best]:.2f}: F1 {scores[best]:.3f}", flush=True)
-    return float(LINES[best])
+    closure = np.convolve(witnesses(_heard(values)), CLOSURE, "same")
+    return _best("line", LINES, visemes == PP, lambda line: closure > line)
 
 
 def _validation(speech: list[Path], folder: Path) -> list[Path]:

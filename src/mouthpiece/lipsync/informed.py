@@ -10,12 +10,15 @@ import numpy as np
 from mouthpiece.lipsync.align import Aligner, Array
 from mouthpiece.lipsync.articulation import BILABIAL, LABIODENTAL, SHAPE_OF, VISEME_OF, Word
 from mouthpiece.lipsync.visemes import VISEMES, Heard
+from mouthpiece.lipsync.weights import TO_VISEME
 
 _SWAY: Final = 1 / 15
 """Most that the weight of the text may change in 10 ms: from all to nothing in 150 ms, which no viewer sees."""
-_TO_VISEME: Final = np.eye(len(VISEMES), dtype=np.float32)[VISEME_OF]
 _SIZES: Final = np.bincount(VISEME_OF, minlength=len(VISEMES))
-_FROM_VISEME: Final[Array] = np.ascontiguousarray((_TO_VISEME / _SIZES).T, np.float32)
+_FROM_VISEME: Final[Array] = np.ascontiguousarray((TO_VISEME / _SIZES).T, np.float32)
+_SURER: Final = np.float32(1.75)
+"""How much surer known text makes a closure: that there is one is certain, only its instant is not. Found on speech
+apart from all that is scored."""
 _BILABIAL, _LABIODENTAL = BILABIAL.astype(np.float32), LABIODENTAL.astype(np.float32)
 
 
@@ -66,8 +69,8 @@ def _blend(heard: Heard, phones: Array, weight: Array) -> Heard:
         return known * w + told * (1 - w)
 
     return Heard(
-        mixed(phones @ _TO_VISEME, heard.visemes, weight),
-        mixed(phones @ _BILABIAL, heard.closure, share),
+        mixed(phones @ TO_VISEME, heard.visemes, weight),
+        mixed(np.minimum(phones @ _BILABIAL * _SURER, np.float32(1)), heard.closure, share),
         mixed(phones @ _LABIODENTAL, heard.tuck, share),
         mixed(phones @ SHAPE_OF, heard.shape, weight),
         heard.phones,

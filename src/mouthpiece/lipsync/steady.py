@@ -1,9 +1,9 @@
 """A second look at what was heard, inside the look-ahead: each frame in the light of those around it.
 
 The network tells of frames that are to come as well, so a frame and its neighbours can be weighed without waiting.
-Closures have two witnesses, the gate and the viseme of their own; their mean, smoothed over three frames, is right
-more often than either. Where it counts as a closure was found on speech apart from all that is scored, and comes with
-the weights. Articulators move slowly: theirs are smoothed over five.
+Closures have two witnesses, the gate and the viseme of their own; their weighed mean, smoothed over three frames, is
+right more often than either. Where it counts as a closure was found on speech apart from all that is scored, and comes
+with the weights. Articulators move slowly: theirs are smoothed over five.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Array = NDArray[np.float32]
 
 CLOSURE: Final = (0.25, 0.5, 0.25)
 """Weights of the frame before, the frame, and the one after."""
+GATE: Final = np.float32(0.25)
+"""What the gate weighs; the viseme weighs the rest. Found on the same speech."""
 SHAPE: Final = (0.1, 0.2, 0.4, 0.2, 0.1)
 _PAST: Final = len(SHAPE) // 2
 
@@ -72,8 +74,9 @@ def _smoothed(rows: Array, kernel: tuple[float, ...]) -> Array:
 
 
 def witnesses(heard: Heard) -> Array:
-    """The mean of what gate and viseme say of closed lips, by frame."""
-    return np.asarray((heard.closure + heard.visemes[:, PP]) / np.float32(2), np.float32)
+    """The weighed mean of what gate and viseme say of closed lips, by frame."""
+    said = heard.visemes[:, PP]
+    return np.asarray(said + GATE * (heard.closure - said), np.float32)
 
 
 def likely(closure: Array) -> Array:
