@@ -5,29 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from livekit.agents import APIConnectionError, APIConnectOptions, stt, tts
+from livekit.agents import APIConnectionError, APIConnectOptions, stt
 from livekit.agents.language import LanguageCode
-from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
+from livekit.agents.types import NOT_GIVEN, NotGivenOr
 from livekit.agents.utils import AudioBuffer
 
 from mouthpiece.errors import NotConfigured
 from mouthpiece.media import Pcm
 from mouthpiece.providers.hearing import at_our_rate
 from mouthpiece.providers.own import OwnEars, OwnVoice, open_ears, open_voice
+from mouthpiece.providers.speech import PiecewiseTTS
 from mouthpiece.settings import AgentSettings
 
 log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
-
-PIECE_MS: Final = 40
-"""Milliseconds of one piece of sound."""
 
 
 def _executor() -> ThreadPoolExecutor:
@@ -102,11 +100,11 @@ class OwnSTT(stt.STT[str]):
         return stt.SpeechEvent(type=kind, request_id=uuid.uuid4().hex, alternatives=[data])
 
 
-class OwnTTS(tts.TTS[str]):
+class OwnTTS(PiecewiseTTS):
     """A voice of one's own."""
 
     def __init__(self, voice: OwnVoice, executor: ThreadPoolExecutor) -> None:
-        super().__init__(capabilities=tts.TTSCapabilities(streaming=False), sample_rate=voice.rate, num_channels=1)
+        super().__init__(voice.rate)
         self.voice = voice
         self.executor = executor
 
@@ -120,35 +118,16 @@ class OwnTTS(tts.TTS[str]):
         """Whose it is."""
         return "own"
 
-    def synthesize(
-        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
-    ) -> tts.ChunkedStream:
-        """Speak a text."""
-        return _Utterance(tts=self, input_text=text, conn_options=conn_options)
-
-
-class _Utterance(tts.ChunkedStream):
-    """One utterance."""
-
-    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        own = self._tts
-        assert isinstance(own, OwnTTS), "made by its synthesize()"
-        output_emitter.initialize(
-            request_id=uuid.uuid4().hex,
-            sample_rate=own.voice.rate,
-            num_channels=1,
-            mime_type="audio/pcm",
-            frame_size_ms=PIECE_MS,
-        )
-        pieces = own.voice.say(self._input_text)
+    async def pieces(self, text: str) -> AsyncIterator[Pcm]:
+        """See ``PiecewiseTTS``."""
+        pieces = self.voice.say(text)
         loop = asyncio.get_running_loop()
 
         def following() -> Pcm | None:
             return next(pieces, None)
 
         try:
-            while (pcm := await loop.run_in_executor(own.executor, following)) is not None:
-                output_emitter.push(pcm.astype("<i2", copy=False).tobytes())
+            while (pcm := await loop.run_in_executor(self.executor, following)) is not None:
+                yield pcm
         except Exception as error:  # a stranger's model may raise anything
-            raise APIConnectionError(f"{own.voice.name}: {error}", retryable=False) from error
-        output_emitter.flush()
+            raise APIConnectionError(f"{self.voice.name}: {error}", retryable=False) from error
