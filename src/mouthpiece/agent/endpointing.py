@@ -33,12 +33,12 @@ FIRST_LOOK_S: Final = 0.22
 """Silence at which the library asks for the first time: 0.2 s, in windows of 32 ms."""
 
 SECOND_LOOK_S: Final = 0.32
-SURE: Final = 1.5
-"""Of the detector's threshold, at the first look. In 61 recorded and read turns, in English and Russian, one in ten of
+SURE: Final = 1.4
+"""Of the detector's threshold, at the first look. In 61 recorded and read turns, in English and Russian, one in six of
 their pauses sounds like that, and of the ends of English turns seven in ten; one in two of the pauses passes the
 threshold, or the second look."""
 
-FINISHED_S: Final = 0.47
+FINISHED_S: Final = 0.5
 """Silence after which a likely end is believed: who only breathed has gone on by then."""
 
 LIKELY: Final = 0.83
