@@ -63,6 +63,23 @@ def test_a_bench_that_is_told_to_stop_takes_its_server_with_it(tmp_path: Path) -
     assert not list(tmp_path.glob("mouthpiece-bench-*"))
 
 
+@pytest.mark.parametrize(
+    "words", [("sessions", "--talking", "0"), ("voice", "--callers", "0"), ("sessions", "--idle", "x")]
+)
+def test_numbers_that_are_none_are_refused_in_words(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, ["bench", *words])
+    assert done.exit_code == 2
+    assert "whole numbers from 1" in done.output
+
+
+def test_a_full_server_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOUTHPIECE_LIMITS_MAX_SESSIONS", "1")
+    done = CliRunner().invoke(app, ["bench", "sessions", "--talking", "2", "--idle", "", "--seconds", "1"])
+    assert done.exit_code == 2
+    assert "the other side of the bench ended with 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_memory_tells_of_one_more_and_of_what_stays() -> None:
     rows = {row["state"]: row["rss_mb"] for row in bench("memory", "--cycles", "8")["rows"]}
     assert rows["8 sessions"] > rows["one session"] > 50

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mouthpiece.errors import Unavailable
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -29,12 +31,12 @@ def apart(module: str, plan: DataclassInstance) -> Iterator[subprocess.Popen[str
 
 
 def wait_for(process: subprocess.Popen[str], word: str) -> str:
-    """The rest of the next line that begins with ``word``. Raises RuntimeError when the process fails first."""
+    """The rest of the next line that begins with ``word``. Raises Unavailable when the process fails first."""
     assert process.stdout is not None, "asked for in apart"
     for line in process.stdout:
         if line.startswith(word):
             return line.removeprefix(word).strip()
-    raise RuntimeError(f"the other side ended with {process.wait()}")
+    raise Unavailable(reason=f"the other side of the bench ended with {process.wait()}")
 
 
 def outcome_of(process: subprocess.Popen[str]) -> dict[str, Any]:

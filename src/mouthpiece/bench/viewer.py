@@ -25,6 +25,7 @@ import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.jitterbuffer import JitterFrame
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from mouthpiece.bench.apart import apart, outcome_of
 from mouthpiece.bench.guest import in_room
@@ -32,6 +33,9 @@ from mouthpiece.transport.grants import Signer
 
 CHUNK = 6000
 """Bytes of sound a message, as the clients in the field send it."""
+
+PATIENCE, LATER_S = 3, 5.0
+"""How often a viewer comes again when the server has no room, and after how long: the server's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ def outcome(process: subprocess.Popen[str]) -> Outcome:
     return Outcome([Received(**one) for one in said["viewers"]], said["cpu_s"])
 
 
+class _Later(RuntimeError):
+    """The server has no room at the moment."""
+
+
 class _Sink(queue.Queue[Any]):
     """Stands where aiortc queues frames for its decoder thread: notes each one, keeps none."""
 
@@ -112,18 +120,32 @@ class Viewer:
     async def run(self, gate: asyncio.Barrier, warm_s: float) -> None:
         """Connect, wait for the others at the gate, look and listen until they meet there again."""
         async with AsyncExitStack() as stack:
-            meet = self._in_room if self._plan.livekit else self._peer_to_peer
-            socket = await meet(stack)
+            socket = await self._meet(stack)
             background = [asyncio.create_task(_drain(socket))]
             if self._plan.speech:
                 background.append(asyncio.create_task(_talk(socket, self._plan.speech)))
-            await asyncio.sleep(warm_s)
-            await gate.wait()
-            self.counting = True
-            await gate.wait()
-            self.counting = False
-            for task in background:
-                task.cancel()
+            try:
+                await asyncio.sleep(warm_s)
+                await gate.wait()
+                self.counting = True
+                await gate.wait()
+                self.counting = False
+            finally:
+                for task in background:
+                    task.cancel()
+
+    async def _meet(self, stack: AsyncExitStack) -> ClientConnection:
+        """A server that has just started, or many sessions at once, may say: later. Raises RuntimeError in the end."""
+        meet = self._in_room if self._plan.livekit else self._peer_to_peer
+        for _ in range(PATIENCE):
+            try:
+                async with AsyncExitStack() as attempt:
+                    socket = await meet(attempt)
+                    await stack.enter_async_context(attempt.pop_all())
+                    return socket
+            except _Later:
+                await asyncio.sleep(LATER_S)
+        return await meet(stack)
 
     # --- peer to peer -----------------------------------------------------------------------------------------------
     async def _peer_to_peer(self, stack: AsyncExitStack) -> ClientConnection:
@@ -162,6 +184,8 @@ class Viewer:
     async def _token(self) -> str:
         async with httpx.AsyncClient(headers={"x-simli-api-key": self._plan.key}) as http:
             answer = await http.post(f"{self._plan.url}/compose/token", json={"faceId": self._plan.face})
+            if answer.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
+                raise _Later(answer.text)
             answer.raise_for_status()
             return str(answer.json()["session_token"])
 
@@ -187,7 +211,9 @@ async def _said(socket: ClientConnection, word: str) -> dict[str, Any]:
     async for text in socket:
         if str(text).startswith(f'{{"{word}"'):
             return dict(json.loads(text))
-        if str(text).startswith(("ERROR", "RATE")):
+        if str(text).startswith("RATE"):
+            raise _Later(text)
+        if str(text).startswith("ERROR"):
             raise RuntimeError(text)
     raise RuntimeError(f"the server said no {word}")
 
@@ -202,7 +228,7 @@ async def _talk(socket: ClientConnection, path: str) -> None:
 
 
 async def _drain(socket: ClientConnection) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ConnectionClosed):
         async for _ in socket:
             pass
 
@@ -230,7 +256,10 @@ def _cpu_s() -> float:
 
 def main() -> None:
     """Read a plan, carry it out, print what was received."""
-    result = asyncio.run(_run(Plan(**json.load(sys.stdin))))
+    try:
+        result = asyncio.run(_run(Plan(**json.load(sys.stdin))))
+    except* _Later as refused:
+        sys.exit(f"the server does not take so many: {refused.exceptions[0]}")
     print("outcome", json.dumps(asdict(result)), flush=True)
 
 

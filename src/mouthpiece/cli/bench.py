@@ -156,7 +156,7 @@ def voice(
         speech,
         rounds,
         tuple(float(one) for one in pauses.split(",") if one),
-        tuple(int(one) for one in callers.split(",") if one),
+        tuple(_numbers(callers)),
         seconds,
     )
     _report(lambda: run(wanted, _progress.print), as_json)
@@ -183,7 +183,10 @@ def face(
 
 
 def _numbers(listed: str) -> list[int]:
-    return [int(n) for n in listed.split(",") if n]
+    numbers = [n.strip() for n in listed.split(",") if n.strip()]
+    if not all(n.isdecimal() and int(n) for n in numbers):
+        raise typer.BadParameter(f"{listed}: give whole numbers from 1, separated by commas")
+    return [int(n) for n in numbers]
 
 
 def _livekit(where: str, key: str, secret: str) -> LiveKit:
