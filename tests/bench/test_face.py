@@ -20,7 +20,7 @@ from mouthpiece.cli.main import app
 from mouthpiece.face import catalog
 from mouthpiece.face.mesh_face import MeshFace
 from mouthpiece.face.study import Sighted, Sighting
-from mouthpiece.media import MouthPose
+from mouthpiece.media import Look, MouthPose
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -61,12 +61,15 @@ def test_lips_that_do_not_meet_are_told(clip: Clip) -> None:
     assert measure(catalog.load("mia"), ajar, None).shut == 0
 
 
-def test_a_face_without_its_matte_moves_its_background(clip: Clip) -> None:
+def test_what_moves_where_nobody_is_said_to_be_is_told(clip: Clip) -> None:
+    """The face is drawn whole; its right half is said to be background afterwards."""
     pack = catalog.load("mia").pack
-    thin = np.where(np.arange(pack.matte.shape[1]) < 700, pack.matte, 0).astype(np.uint8)
-    found = measure(MeshFace(replace(pack, matte=thin)), clip, None)
+    face = MeshFace(pack)
+    face.renderer(Look(face.face_id, seed=5))  # what is drawn of a canvas is settled now
+    face.pack = replace(pack, matte=np.where(np.arange(pack.matte.shape[1]) < 500, pack.matte, 0).astype(np.uint8))
+    found = measure(face, clip, None)
     assert found.background is not None
-    assert found.background > 0 or found.rest_psnr < 38
+    assert found.background > 1
 
 
 def test_a_looker_tells_how_late_the_lips_are(clip: Clip) -> None:
