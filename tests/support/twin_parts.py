@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any
+from collections.abc import AsyncIterator
 
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, llm, stt, tts
@@ -12,6 +12,7 @@ from livekit.agents.language import LanguageCode
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
 from livekit.agents.utils import AudioBuffer
 
+from mouthpiece.providers.chat import TextLLM
 from mouthpiece.providers.sphinx import Gate
 
 
@@ -48,7 +49,7 @@ class _Knowing(stt.RecognizeStream):
                 self._event_ch.send_nowait(stt.SpeechEvent(kind, uuid.uuid4().hex, [data]))
 
 
-class ScriptedMind(llm.LLM[str]):
+class ScriptedMind(TextLLM):
     """Says ``answers``, the last of them ever after. None: hangs after a word, for good."""
 
     def __init__(self, *answers: str | Exception | None) -> None:
@@ -56,30 +57,13 @@ class ScriptedMind(llm.LLM[str]):
         self.answers = list(answers)
         self.contexts: list[llm.ChatContext] = []
 
-    def chat(
-        self,
-        *,
-        chat_ctx: llm.ChatContext,
-        tools: list[llm.Tool] | None = None,
-        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
-        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
-        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
-        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
-    ) -> llm.LLMStream:
+    async def pieces(self, chat_ctx: llm.ChatContext, timeout_s: float) -> AsyncIterator[str]:
         self.contexts.append(chat_ctx.copy())
-        return _Scripted(self, chat_ctx=chat_ctx, tools=[], conn_options=conn_options)
-
-
-class _Scripted(llm.LLMStream):
-    async def _run(self) -> None:
-        assert isinstance(self._llm, ScriptedMind)
-        answers = self._llm.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
         for word in (answer or "Well,").split(" "):
-            delta = llm.ChoiceDelta(role="assistant", content=word + " ")
-            self._event_ch.send_nowait(llm.ChatChunk(id="answer", delta=delta))
+            yield word + " "
         if answer is None:
             await asyncio.Event().wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -99,6 +100,13 @@ def _family(pid: int) -> list[int]:
         for child in children:
             out += _family(int(child))
     return out
+
+
+def end_children() -> None:
+    """Tell whatever this process has started, and what that has started, to end."""
+    for pid in _family(os.getpid())[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def _command_of(pid: int) -> str:

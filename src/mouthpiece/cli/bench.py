@@ -204,6 +204,11 @@ def _reports(measure: Callable[[], Sequence[Report]], as_json: bool) -> None:
     try:
         with one_line_errors():
             reports = measure()
+    except SystemExit:
+        from mouthpiece.bench.server import end_children
+
+        end_children()
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
     if as_json:
@@ -213,5 +218,8 @@ def _reports(measure: Callable[[], Sequence[Report]], as_json: bool) -> None:
 
 
 def _stop(signum: int, _: FrameType | None) -> NoReturn:
-    """End by an exception, so that the servers and peers that a bench started end with it."""
+    """End by an exception, so that the servers and peers that a bench started end with it.
+
+    One that is being started at that very moment has no owner yet: see ``end_children``.
+    """
     raise SystemExit(128 + signum)

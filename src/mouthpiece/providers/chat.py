@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -28,7 +29,40 @@ def completions_url(base_url: str) -> str:
     return base if base.endswith(COMPLETIONS) else base + COMPLETIONS
 
 
-class CompatibleLLM(llm.LLM[str]):
+class TextLLM(llm.LLM[str], ABC):
+    """A language model that gives text alone: tools are not passed on."""
+
+    @abstractmethod
+    def pieces(self, chat_ctx: llm.ChatContext, timeout_s: float) -> AsyncIterator[str]:
+        """The answer's text, piece by piece. Raises APIStatusError, APITimeoutError, APIConnectionError."""
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> llm.LLMStream:
+        """One answer, as it is written."""
+        return _Answer(self, chat_ctx=chat_ctx, tools=[], conn_options=conn_options)
+
+
+class _Answer(llm.LLMStream):
+    """One answer of a model that gives text alone."""
+
+    async def _run(self) -> None:
+        mind = self._llm
+        assert isinstance(mind, TextLLM), "made by its chat()"
+        name = uuid.uuid4().hex
+        async for piece in mind.pieces(self._chat_ctx, self._conn_options.timeout):
+            delta = llm.ChoiceDelta(role="assistant", content=piece)
+            self._event_ch.send_nowait(llm.ChatChunk(id=name, delta=delta))
+
+
+class CompatibleLLM(TextLLM):
     """A language model behind ``POST {base_url}/chat/completions`` that streams. ``http`` is closed with it."""
 
     def __init__(self, http: httpx.AsyncClient, base_url: str, model: str, key: str = "") -> None:
@@ -47,19 +81,6 @@ class CompatibleLLM(llm.LLM[str]):
     def provider(self) -> str:
         """Who runs it."""
         return "openai-compatible"
-
-    def chat(
-        self,
-        *,
-        chat_ctx: llm.ChatContext,
-        tools: list[llm.Tool] | None = None,
-        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
-        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
-        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
-        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
-    ) -> llm.LLMStream:
-        """One answer, as it is written. Tools are not passed on."""
-        return _Completion(self, chat_ctx=chat_ctx, tools=[], conn_options=conn_options)
 
     async def pieces(self, chat_ctx: llm.ChatContext, timeout_s: float) -> AsyncIterator[str]:
         """The answer's text, piece by piece. Raises APIStatusError, APITimeoutError, APIConnectionError."""
@@ -126,20 +147,8 @@ def _content(data: str) -> str:
         raise APIConnectionError("the language model's server sends what is no chat completion") from error
 
 
-class _Completion(llm.LLMStream):
-    """One answer of a compatible server."""
-
-    async def _run(self) -> None:
-        mind = self._llm
-        assert isinstance(mind, CompatibleLLM), "made by its chat()"
-        name = uuid.uuid4().hex
-        async for piece in mind.pieces(self._chat_ctx, self._conn_options.timeout):
-            delta = llm.ChoiceDelta(role="assistant", content=piece)
-            self._event_ch.send_nowait(llm.ChatChunk(id=name, delta=delta))
-
-
 # --- when there is none --------------------------------------------------------------------------------------------
-class EmbeddedLLM(llm.LLM[str]):
+class EmbeddedLLM(TextLLM):
     """The responder as a language model: answers from the instructions, at once."""
 
     @property
@@ -152,27 +161,9 @@ class EmbeddedLLM(llm.LLM[str]):
         """Ours."""
         return "mouthpiece"
 
-    def chat(
-        self,
-        *,
-        chat_ctx: llm.ChatContext,
-        tools: list[llm.Tool] | None = None,
-        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
-        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
-        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
-        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
-    ) -> llm.LLMStream:
-        """One answer."""
-        return _Answer(self, chat_ctx=chat_ctx, tools=[], conn_options=conn_options)
-
-
-class _Answer(llm.LLMStream):
-    """One answer of the responder."""
-
-    async def _run(self) -> None:
-        messages = [item for item in self._chat_ctx.items if isinstance(item, llm.ChatMessage)]
+    async def pieces(self, chat_ctx: llm.ChatContext, timeout_s: float) -> AsyncIterator[str]:
+        """The whole answer."""
+        messages = [item for item in chat_ctx.items if isinstance(item, llm.ChatMessage)]
         prompt = " ".join(m.text_content or "" for m in messages if m.role in ("system", "developer"))
         asked = next((m.text_content or "" for m in reversed(messages) if m.role == "user"), "")
-        first = sum(m.role == "user" for m in messages) <= 1
-        delta = llm.ChoiceDelta(role="assistant", content=Responder(prompt).answer(asked, first=first))
-        self._event_ch.send_nowait(llm.ChatChunk(id=uuid.uuid4().hex, delta=delta))
+        yield Responder(prompt).answer(asked, first=sum(m.role == "user" for m in messages) <= 1)
