@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mouthpiece.errors import InvalidPortrait
 from mouthpiece.face import basis
-from mouthpiece.face.build import build_face, draw
+from mouthpiece.face.build import SPAN, build_face, draw
 from mouthpiece.face.characters import CHARACTERS
 from mouthpiece.face.inspection import MOUTHS, away_from_person, luma, portrait_luma, psnr, renderer, still
 from mouthpiece.face.mesh_face import SHAPES, MeshFace
@@ -50,6 +51,22 @@ def test_a_strangers_portrait_becomes_a_face(upload: MeshFace) -> None:
     assert upload.lip_gap(MouthPose(jaw_open=0.6, mouth_close=0.6)) < 0.3
     away = away_from_person(upload)
     assert np.array_equal(luma(still(drawer, MOUTHS["aa"], yaw=0.1))[away], luma(still(drawer))[away])
+
+
+@pytest.mark.parametrize(("apart_mm", "depth_mm", "nod"), [(0.6, 0, 0), (5, 0, 0), (5, 2.5, 0.2), (5, 2.5, -0.2)])
+def test_lips_that_are_ajar_in_the_portrait_meet_for_a_closure(apart_mm: float, depth_mm: float, nod: float) -> None:
+    """``depth_mm``: how much further back the lower lip is; ``nod``: radians by which the head looks down."""
+    image, _, matte, points = draw(CHARACTERS["noah"])
+    taper = np.sin(np.linspace(0, np.pi, 11))[1:-1] * len(image) / SPAN
+    for rows, way in ((basis.UPPER, -0.5), (basis.LOWER, 0.5)):
+        for row in rows:
+            points[list(row[1:-1]), 1] += way * apart_mm * taper
+            points[list(row[1:-1]), 2] += way * depth_mm * taper
+    turn = np.array([[1, 0, 0], [0, np.cos(nod), -np.sin(nod)], [0, np.sin(nod), np.cos(nod)]])
+    middle: NDArray[np.floating] = points.mean(0)
+    face = MeshFace(build(image, (points - middle) @ turn.T + middle, matte, face_id="x", name="Ajar"))
+    assert face.lip_gap(MOUTHS["PP"]) < 0.3
+    assert face.lip_gap(MOUTHS["aa"]) > 5
 
 
 def test_pictures_that_do_not_fit_together_are_refused() -> None:

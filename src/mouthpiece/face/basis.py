@@ -33,6 +33,9 @@ SHAPES: Final = (*MOUTH, "frown", "shift", *EYES, *BROWS, *EXTRA)
 JAW_DROP: Final = 12.0
 """Millimetres that the middle of the lower lip falls at jaw_open 1 (14 degrees or so about the ear axis)."""
 
+AJAR: Final = 0.05
+"""Millimetres between the lips of a portrait from which on pressing them together has to close that gap too."""
+
 CORNER_DROP: Final = 0.26
 """Share of the jaw's rotation that the corners of the mouth take."""
 
@@ -127,7 +130,7 @@ class _Builder:
     # --- an open source mouth --------------------------------------------------------------------------------------
     def _neutralise(self) -> Points:
         """Close the mouth of a portrait that shows an open one; zero for a closed one."""
-        gap = self.source[list(topo.LOWER_INNER), 1] - self.source[list(topo.UPPER_INNER), 1]
+        _, gap, depth = (self.source[list(topo.LOWER_INNER)] - self.source[list(topo.UPPER_INNER)]).T
         if gap[5] <= 0.8:
             return np.zeros_like(self.mesh.mm)
         toothy = gap[5] > 2.2
@@ -146,7 +149,8 @@ class _Builder:
                     x = -narrow * self.source[row[k], 0] * outer
                     edge = k in CORNERS
                     y = sink[k // 10] * (0.6 if outer < 1 else 1) if edge else part * gap[k] * factor + drop * outer
-                    handles[row[k]] = np.array([x, y, 0])
+                    z = 0.0 if edge else part * depth[k] * factor  # or a face that looks up or down stays ajar
+                    handles[row[k]] = np.array([x, y, z])
         if toothy:  # a smile lifts the cheeks too: let them down with its corners
             fall = 0.5 * sum(sink)
             for i, share_of in ((205, 0.75), (425, 0.75), (50, 0.55), (280, 0.55), (187, 0.6), (411, 0.6)):
@@ -296,9 +300,11 @@ class _Builder:
     def _pressing(self) -> dict[str, Points]:
         """Press rolls both lips in (p, b, m); tuck draws the lower lip under the teeth (f, v); shift is sideways."""
         x, bump, prof = self.neutral[:, 0], self.bump, self.profile
+        ajar = self.neutral[list(topo.LOWER_INNER), 1] - self.neutral[list(topo.UPPER_INNER), 1]
+        meet = np.maximum(0.0, ajar - AJAR) / 2  # by each lip, where they stay apart at rest
         press = self._lips(
-            lambda k, t: [-0.02 * x[topo.UPPER_OUTER[k]], (1.5 * t - 0.05) * prof[k], 1.2 * prof[k]],
-            lambda k, t: [-0.02 * x[topo.LOWER_OUTER[k]], (-1.7 * t + 0.05) * prof[k], 1.2 * prof[k]],
+            lambda k, t: [-0.02 * x[topo.UPPER_OUTER[k]], (1.5 * t - 0.05) * prof[k] + meet[k], 1.2 * prof[k]],
+            lambda k, t: [-0.02 * x[topo.LOWER_OUTER[k]], (-1.7 * t + 0.05) * prof[k] - meet[k], 1.2 * prof[k]],
             lambda k, _t: [0.3 * np.sign(self.columns[k]), 0.2, 0.6],
             (0.55, 0.45),
         )
