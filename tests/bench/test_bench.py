@@ -12,6 +12,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.browser import chromium
 from tests.support.livekit import program
@@ -19,6 +20,7 @@ from tests.support.networks import wav2lip_file
 from typer.testing import CliRunner
 
 from mouthpiece.bench.sessions import quantile_ms, total
+from mouthpiece.bench.sync import slope
 from mouthpiece.bench.utterances import QUESTIONS, embedded
 from mouthpiece.cli.main import app
 from mouthpiece.media import SAMPLE_RATE
@@ -91,6 +93,15 @@ def test_a_full_server_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 2
     assert "the other side of the bench ended with 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_drift_is_told_and_one_picture_left_out_is_none() -> None:
+    at = np.arange(60.0)
+    drifting = 0.003 * at
+    assert slope(at, drifting) == pytest.approx(0.003)
+    left_out = np.zeros(60)
+    left_out[-1] = 0.04
+    assert slope(at, left_out) == 0
 
 
 def test_memory_tells_of_one_more_and_of_what_stays() -> None:

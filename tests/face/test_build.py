@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mouthpiece.errors import InvalidPortrait
 from mouthpiece.face import basis
@@ -63,8 +62,10 @@ def test_lips_that_are_ajar_in_the_portrait_meet_for_a_closure(apart_mm: float, 
             points[list(row[1:-1]), 1] += way * apart_mm * taper
             points[list(row[1:-1]), 2] += way * depth_mm * taper
     turn = np.array([[1, 0, 0], [0, np.cos(nod), -np.sin(nod)], [0, np.sin(nod), np.cos(nod)]])
-    middle: NDArray[np.floating] = points.mean(0)
-    face = MeshFace(build(image, (points - middle) @ turn.T + middle, matte, face_id="x", name="Ajar"))
+    middle = points.mean(0)
+    face = MeshFace(
+        build(image.clip(0, 255).astype(np.uint8), (points - middle) @ turn.T + middle, matte, face_id="x", name="Ajar")
+    )
     assert face.lip_gap(MOUTHS["PP"]) < 0.3
     assert face.lip_gap(MOUTHS["aa"]) > 5
 

@@ -223,7 +223,7 @@ def run(seconds: int, livekit: LiveKit | None, say: Callable[[str], None]) -> Re
 
 def _report(seconds: int, receiver: Receiver, transport: str) -> Report:
     at, offset = receiver.offsets()
-    drift = float(np.polyfit(at - at[0], offset, 1)[0]) * 60_000
+    drift = slope(at, offset) * 60_000
     ms = offset * 1000
     row: dict[str, Cell] = {
         "transport": transport,
@@ -241,3 +241,11 @@ def _report(seconds: int, receiver: Receiver, transport: str) -> Report:
     ]
     notes = ["positive: the picture comes after its sound; the codec's own 6.5 ms delay of sound is in the figure"]
     return Report("sync", [row], aims, notes)
+
+
+def slope(at: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Values gained per unit of ``at``: the median over all pairs (Theil-Sen), which one picture that was left out
+    does not bend. Both (n,), n >= 2.
+    """
+    first, second = np.triu_indices(len(at), 1)
+    return float(np.median((values[second] - values[first]) / (at[second] - at[first])))
