@@ -25,7 +25,7 @@ from mouthpiece.bench.utterances import QUESTIONS, embedded
 from mouthpiece.cli.main import app
 from mouthpiece.media import SAMPLE_RATE
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 def bench(*words: str) -> dict[str, Any]:
